@@ -1,0 +1,1 @@
+"""What a worker runs: one small file per Faust agent, wiring topics to the engine."""

@@ -1,0 +1,1 @@
+"""From bytes to columns: decode, validate, dead letters, alignment by event time."""

@@ -1,0 +1,1 @@
+"""The catalogue: one definition per feature of a session, a history or a window."""

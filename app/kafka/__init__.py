@@ -1,0 +1,1 @@
+"""Batches off and on to Kafka: the Faust transport, the producer, the development broker."""

@@ -1,0 +1,1 @@
+"""The ONNX model repository and the runtime that scores waves."""

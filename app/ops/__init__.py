@@ -1,0 +1,1 @@
+"""Settings, metrics, health and logs."""

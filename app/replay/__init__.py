@@ -1,0 +1,1 @@
+"""Recorded and simulated events, read as one stream in event-time order."""

@@ -1,0 +1,1 @@
+"""Tables as columns: rows, windows, the RocksDB store, changelog and recovery."""

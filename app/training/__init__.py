@@ -1,0 +1,1 @@
+"""Training rows from replays, trainers, manifests."""

@@ -1,0 +1,1 @@
+"""The contracts: events in and out, the topic catalogue, and the documents generated from them."""

@@ -1,0 +1,1 @@
+"""Mirrors the tree; `broker/` needs a real Kafka, `benchmarks/` measures."""
