@@ -1,0 +1,106 @@
+"""The commit barrier: how far each input partition is durable, and how far that has been committed."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from app.kafka.fetched import Partition
+
+
+class Ledger:
+    """Offsets that may be committed: those whose outputs and changelog records the broker has acknowledged.
+
+    Only `mark_durable` moves them, never an acknowledgement of the stream: an agent that fails, skips or is
+    cancelled commits nothing. All offsets are *next* offsets: everything below is meant.
+
+    Not thread safe: it belongs to the event loop of the worker.
+    """
+
+    def __init__(self) -> None:
+        self._accounts: dict[Partition, _Account] = {}
+
+    def own(self, partitions: Iterable[Partition], generation: int) -> None:
+        """Begin accounts for newly assigned partitions; what was known of them is forgotten."""
+        for tp in partitions:
+            self._accounts[_plain(tp)] = _Account(generation)
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """Drop revoked partitions: what becomes durable later is for the next owner to find out."""
+        for tp in partitions:
+            self._accounts.pop(_plain(tp), None)
+
+    def begin(self, tp: Partition, next_offset: int) -> None:
+        """Say that the inputs up to `next_offset` are being worked on, so that later ones cannot overtake them.
+
+        Pieces begin in rising offset order and may become durable in any order. Work that is always made durable
+        in order needs no `begin`.
+
+        Raises:
+            ValueError: if the piece ends at or below one that began before it.
+        """
+        if account := self._accounts.get(_plain(tp)):
+            account.begin(tp, next_offset)
+
+    def mark_durable(self, tp: Partition, next_offset: int, generation: int | None = None) -> None:
+        """Say that every output and changelog record of the piece ending at `next_offset` is acknowledged.
+
+        Ignored for a partition that is not owned, and for a `generation` (where given) that is not the
+        one it was assigned in: the work of an earlier generation says nothing about what is read now.
+        """
+        account = self._accounts.get(_plain(tp))
+        if account is not None and generation in (None, account.generation):
+            account.mark_durable(next_offset)
+
+    def durable(self, tp: Partition) -> int | None:
+        """The offset below which everything is durable; None while nothing has become so."""
+        account = self._accounts.get(_plain(tp))
+        return account.durable if account else None
+
+    def committable(self) -> dict[Partition, int]:
+        """The offsets that are durable and not yet committed."""
+        return {
+            tp: account.durable
+            for tp, account in self._accounts.items()
+            if account.durable is not None and account.durable != account.committed
+        }
+
+    def mark_committed(self, offsets: Mapping[Partition, int]) -> None:
+        """Say that the broker has these offsets; those never marked are offered again by `committable`."""
+        for tp, offset in offsets.items():
+            if account := self._accounts.get(_plain(tp)):
+                account.committed = offset
+
+
+class _Account:
+    """One partition's pieces in flight, in offset order, and the frontier below them."""
+
+    __slots__ = ("_done", "_open", "committed", "durable", "generation")
+
+    def __init__(self, generation: int) -> None:
+        self.generation = generation
+        self.durable: int | None = None
+        self.committed: int | None = None
+        self._open: deque[int] = deque()
+        self._done: set[int] = set()
+
+    def begin(self, tp: Partition, next_offset: int) -> None:
+        if self._open and next_offset <= self._open[-1]:
+            raise ValueError(
+                f"{tp}: a piece ending at {next_offset} began after one ending at {self._open[-1]}"
+            )
+        self._open.append(next_offset)
+
+    def mark_durable(self, next_offset: int) -> None:
+        self._done.add(next_offset)
+        while self._open and self._open[0] in self._done:
+            self._advance(self._open.popleft())
+        limit = self._open[0] if self._open else None
+        for offset in [done for done in self._done if limit is None or done < limit]:
+            self._advance(offset)
+
+    def _advance(self, offset: int) -> None:
+        self._done.discard(offset)
+        self.durable = offset if self.durable is None else max(self.durable, offset)
+
+
+def _plain(tp: Partition) -> Partition:
+    return (tp[0], tp[1])
