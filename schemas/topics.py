@@ -1,0 +1,141 @@
+"""The topic catalogue: every topic, what its records are, how they are keyed and how long they stay."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from schemas.events import Click, Label, Order
+from schemas.outputs import Alert, Decision, IntentEvent, RiskEvent, SessionEvent
+
+CLICKSTREAM: Final = "clickstream"
+ORDERS: Final = "orders"
+LABELS: Final = "labels"
+INTENT_EVENTS: Final = "intent-events"
+RISK_EVENTS: Final = "risk-events"
+DECISIONS: Final = "decisions"
+ALERTS: Final = "alerts"
+SESSION_EVENTS: Final = "session-events"
+DEAD_LETTER: Final = "dead-letter"
+
+_DAY_MS = 86_400_000
+_MIB = 1_048_576
+_MAX_INPUT_BYTES = 8 * _MIB
+# A dead letter is a whole input and its diagnosis.
+_MAX_DEAD_LETTER_BYTES = _MAX_INPUT_BYTES + 64 * 1_024
+
+
+@dataclass(frozen=True)
+class TopicContract:
+    """One topic.
+
+    `struct` describes its JSON values, and is None where they are the original bytes of another topic.
+    `ce_type` is the CloudEvents type of its records, whose suffix is the contract's major version; inputs
+    need none. `config` holds Kafka topic settings.
+    """
+
+    name: str
+    key: str
+    direction: Literal["in", "out"]
+    description: str
+    struct: type[Struct] | None = None
+    ce_type: str | None = None
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+def _retention(days: int, **more: str) -> dict[str, str]:
+    """Keep records for `days` after they arrive.
+
+    The broker stamps them: a replay of old events must not be deleted at once for its age, nor an event
+    dated ahead be refused (`message.timestamp.after.max.ms`, KIP-937). Event time is the payload's `ts`.
+    """
+    settings = {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS)}
+    return settings | {"message.timestamp.type": "LogAppendTime"} | more
+
+
+_INPUT = {"max.message.bytes": str(_MAX_INPUT_BYTES)}
+
+TOPICS: Final[tuple[TopicContract, ...]] = (
+    TopicContract(
+        CLICKSTREAM,
+        "user_id, else anonymous_id",
+        "in",
+        "What a visitor does.",
+        Click,
+        config=_retention(7, **_INPUT),
+    ),
+    TopicContract(
+        ORDERS,
+        "user_id",
+        "in",
+        "An order or payment attempt to judge.",
+        Order,
+        config=_retention(7, **_INPUT),
+    ),
+    TopicContract(
+        LABELS,
+        "user_id",
+        "in",
+        "What turned out: chargeback, review verdict, confirmed good.",
+        Label,
+        config=_retention(30, **_INPUT),
+    ),
+    TopicContract(
+        INTENT_EVENTS,
+        "as the input",
+        "out",
+        "What a visitor is about to do: one per clickstream event.",
+        IntentEvent,
+        "dev.sluice.intent.scored.v1",
+        _retention(7),
+    ),
+    TopicContract(
+        RISK_EVENTS,
+        "as the input",
+        "out",
+        "How risky an order is: one per order.",
+        RiskEvent,
+        "dev.sluice.risk.scored.v1",
+        _retention(30),
+    ),
+    TopicContract(
+        DECISIONS,
+        "subject id",
+        "out",
+        "What a blocker must do.",
+        Decision,
+        "dev.sluice.decision.made.v1",
+        _retention(30),
+    ),
+    TopicContract(
+        ALERTS,
+        "subject id",
+        "out",
+        "What the risk team must look at, grouped and deduplicated.",
+        Alert,
+        "dev.sluice.alert.raised.v1",
+        _retention(30),
+    ),
+    TopicContract(
+        SESSION_EVENTS,
+        "as the input",
+        "out",
+        "One per closed session: its summary.",
+        SessionEvent,
+        "dev.sluice.session.closed.v1",
+        _retention(30),
+    ),
+    TopicContract(
+        DEAD_LETTER,
+        "as the input",
+        "out",
+        "A record that could not be processed: its original bytes, with the reason in headers.",
+        ce_type="dev.sluice.record.rejected.v1",
+        config=_retention(30, **{"max.message.bytes": str(_MAX_DEAD_LETTER_BYTES)}),
+    ),
+)
+
+BY_NAME: Final[Mapping[str, TopicContract]] = {topic.name: topic for topic in TOPICS}
+INPUTS: Final[tuple[TopicContract, ...]] = tuple(topic for topic in TOPICS if topic.direction == "in")
+OUTPUTS: Final[tuple[TopicContract, ...]] = tuple(topic for topic in TOPICS if topic.direction == "out")
