@@ -1,0 +1,129 @@
+"""The command ``sluice``: finds the subcommand, imports only that, and turns its end into an exit code."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import click
+
+from app.cli.errors import UsageProblem
+
+DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class Lazy(NamedTuple):
+    """A command that is imported when it is used: ``module:attribute``, and its line in the help."""
+
+    target: str
+    help: str
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        module, _, attribute = self.target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+COMMANDS = {
+    "demo": Lazy("app.cli.demo:demo", "Run the whole thing on this machine and sum it up."),
+    "kafka": Lazy("app.cli.kafka:kafka", "Start, stop or wipe a real Kafka for development."),
+    "topics": Lazy("app.cli.topics:topics", "Create the topics."),
+    "worker": Lazy("app.cli.worker:worker", "Process events."),
+    "replay": Lazy("app.cli.replay:replay", "Send recorded events, or score them without a broker."),
+    "bench": Lazy("app.cli.bench:bench", "Measure throughput and latency."),
+    "train": Lazy("app.cli.train:train", "Train the models."),
+    "state": Lazy("app.cli.state:state", "Look into a worker's state."),
+    "schema": Lazy("app.cli.schema:schema", "Export the contracts."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are those of :data:`COMMANDS`; its help imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of a first day with Sluice."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now; None where there is none of that name."""
+        return COMMANDS[cmd_name].load() if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line per command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.help) for name, command in COMMANDS.items()])
+
+
+def _show_versions(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from app.ops.versions import versions
+
+    for package, version in versions().items():
+        click.echo(f"{package} {version}")
+    ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_versions,
+    help="Show the versions of Sluice and what it runs on.",
+)
+def sluice() -> None:
+    """Clicks and orders in, intent and risk out, on Kafka."""
+    # Structlog prints to standard output until it is told otherwise, and that belongs to the report.
+    from app.ops.logs import configure_logs
+
+    configure_logs()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    try:
+        ended = sluice.main(
+            args=None if arguments is None else list(arguments), prog_name="sluice", standalone_mode=False
+        )
+    except click.Abort:
+        click.echo("sluice: interrupted", err=True)
+        return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(f"{error.format_message()}\n\nsluice: name a command", err=True)
+        return WRONG_USAGE
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "sluice"
+        click.echo(f"sluice: {_one_line(error.format_message())} (see {path} --help)", err=True)
+        return WRONG_USAGE
+    except UsageProblem as problem:
+        click.echo(f"sluice: {_one_line(str(problem))}", err=True)
+        return WRONG_USAGE
+    except click.ClickException as error:
+        click.echo(f"sluice: {_one_line(error.format_message())}", err=True)
+        return error.exit_code
+    except Exception:
+        _log_failure()
+        return FAILED
+    # click hands back what the command returned, or the code of ctx.exit(code).
+    return ended if isinstance(ended, int) else DONE
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _log_failure() -> None:
+    import structlog
+
+    from app.ops.logs import configure_logs
+
+    if not structlog.is_configured():
+        configure_logs()
+    structlog.get_logger("sluice").exception("the command failed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

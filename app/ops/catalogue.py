@@ -1,0 +1,101 @@
+"""Every metric of a worker, declared once: name, unit (the name's last word) and meaning."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["counter", "gauge", "histogram"]
+# Prometheus' base units (prometheus.io/docs/practices/naming) and the things a worker counts.
+UNITS = ("_total", "_seconds", "_bytes", "_records", "_rows", "_sessions")
+
+Stage = Literal["decode", "align", "step", "encode", "publish", "commit", "store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric family. ``buckets`` are a histogram's upper bounds, in the metric's unit."""
+
+    kind: Kind
+    name: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_COUNTS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0)
+
+# What goes through.
+EVENTS = Metric(
+    "counter", "sluice_events_total", "Input records taken from the topic, bad ones too.", ("topic",)
+)
+OUTPUTS = Metric("counter", "sluice_outputs_total", "Output records made durable in the topic.", ("topic",))
+DEAD_LETTERS = Metric(
+    "counter", "sluice_dead_letters_total", "Records sent to dead-letter, by why.", ("failure_type",)
+)
+LATE_EVENTS = Metric("counter", "sluice_late_events_total", "Events later than the grace.", ("topic",))
+DUPLICATE_EVENTS = Metric(
+    "counter",
+    "sluice_duplicate_events_total",
+    "Events whose event_id the session had seen: not scored again.",
+)
+UNKNOWN_FIELDS = Metric(
+    "counter", "sluice_unknown_fields_total", "Fields no contract names, in a sample of events.", ("topic",)
+)
+CLOSED_SESSIONS = Metric("counter", "sluice_closed_sessions_total", "Sessions ended by their gap.")
+EXPIRED_HISTORIES = Metric(
+    "counter", "sluice_expired_histories_total", "Users' histories dropped after their time to live."
+)
+
+# How long it takes.
+BATCH_RECORDS = Metric("histogram", "sluice_batch_records", "Input records of one batch.", (), _COUNTS)
+BATCH_SECONDS = Metric(
+    "histogram", "sluice_batch_seconds", "Wall time of one batch, fetch to commit.", (), _SECONDS
+)
+STAGE_SECONDS = Metric(
+    "histogram", "sluice_stage_seconds", "Wall time of one stage of a batch.", ("stage",), _SECONDS
+)
+MODEL_SECONDS = Metric(
+    "histogram", "sluice_model_seconds", "Wall time of one model call.", ("model",), _SECONDS
+)
+WAVE_ROWS = Metric("histogram", "sluice_wave_rows", "Rows of one model call: one wave.", ("model",), _COUNTS)
+
+# Where it stands.
+LAG = Metric(
+    "gauge", "sluice_lag_records", "Records between committed and end offset.", ("topic", "partition")
+)
+WATERMARK = Metric(
+    "gauge", "sluice_watermark_timestamp_seconds", "Event time reached, since the epoch.", ("partition",)
+)
+WATERMARK_LAG = Metric(
+    "gauge", "sluice_watermark_lag_seconds", "Wall clock less the watermark.", ("partition",)
+)
+IN_FLIGHT = Metric("gauge", "sluice_in_flight_records", "Input records taken and not yet committed.")
+BUFFERED = Metric("gauge", "sluice_buffered_records", "Input records that wait for alignment.", ("topic",))
+ENFORCED_ALIGNMENTS = Metric(
+    "counter",
+    "sluice_enforced_alignments_total",
+    "Times alignment stopped waiting for an idle topic (Kafka Streams: enforced-processing).",
+    ("partition",),
+)
+COMMITS = Metric("counter", "sluice_commits_total", "Commits of input offsets that succeeded.")
+FAILED_COMMITS = Metric("counter", "sluice_failed_commits_total", "Commits of input offsets that failed.")
+STALLS = Metric("counter", "sluice_watchdog_stalls_total", "Times the watchdog found lag without progress.")
+
+# State.
+LIVE_SESSIONS = Metric("gauge", "sluice_live_sessions", "Sessions that are open.", ("partition",))
+STATE_ROWS = Metric("gauge", "sluice_state_rows", "Rows of the table.", ("table", "partition"))
+STATE_BYTES = Metric("gauge", "sluice_state_bytes", "Memory of the table's columns.", ("table", "partition"))
+RECOVERED_ROWS = Metric("counter", "sluice_recovered_rows_total", "Changelog records applied in recovery.")
+RECOVERY_SECONDS = Metric(
+    "gauge", "sluice_recovery_seconds", "Wall time of the partition's last recovery.", ("partition",)
+)
+REBUILT_STORES = Metric(
+    "counter",
+    "sluice_rebuilt_stores_total",
+    "Local stores wiped and rebuilt from the changelog, by why.",
+    ("reason",),
+)
+
+CATALOGUE: tuple[Metric, ...] = tuple(
+    value for value in list(globals().values()) if isinstance(value, Metric)
+)
