@@ -1,0 +1,129 @@
+"""Make and delete Kafka topics, and say plainly why it does not work."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
+
+from schemas.topics import BY_NAME, TOPICS
+
+_NO_ERROR, _UNKNOWN_TOPIC, _ALREADY_EXISTS = 0, 3, 36
+_VISIBLE_TIMEOUT_S = 10.0
+_POLL_S = 0.02
+# More copies than this buy nothing that Kafka's own defaults do not; a development broker can hold one.
+_MOST_REPLICAS = 3
+
+
+class TopicError(Exception):
+    """Topics cannot be made or deleted; the message says what was found and what to do."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic to make: its number of partitions and its Kafka topic settings."""
+
+    name: str
+    partitions: int
+    config: dict[str, str] = field(default_factory=dict)
+
+
+def topic(name: str, partitions: int) -> Topic:
+    """Return the topic `name`, with the catalogue's settings if it is in there."""
+    return Topic(name, partitions, dict(BY_NAME[name].config) if name in BY_NAME else {})
+
+
+def catalogue(partitions: int) -> list[Topic]:
+    """Return every topic of the contract, all with the same number of partitions: they are co-partitioned."""
+    return [topic(contract.name, partitions) for contract in TOPICS]
+
+
+async def create_topics(broker: str, topics: Sequence[Topic]) -> list[str]:
+    """Make what is missing of `topics`, wait until clients can use them, and return the names made.
+
+    Raises TopicError if no broker answers at `broker`, if it refuses, or if a topic exists with another number
+    of partitions; in that case nothing is made.
+    """
+    async with _admin(broker) as admin:
+        existing = await _partitions(admin)
+        for wanted in topics:
+            _check_partitions(wanted, existing)
+        missing = [wanted for wanted in topics if wanted.name not in existing]
+        if missing:
+            await _create(admin, missing)
+            await _until_visible(admin, {wanted.name for wanted in missing})
+        return [wanted.name for wanted in missing]
+
+
+async def delete_topics(broker: str, names: Collection[str]) -> None:
+    """Delete the topics `names` with all their records; those that do not exist are skipped."""
+    async with _admin(broker) as admin:
+        response = await admin.delete_topics(list(names))
+        for name, code in response.topic_error_codes:
+            if code not in (_NO_ERROR, _UNKNOWN_TOPIC):
+                raise TopicError(f"Kafka did not delete topic {name}: {for_code(code).__name__}")
+
+
+@asynccontextmanager
+async def _admin(broker: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    try:
+        admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    except ValueError:
+        raise TopicError(f"'{broker}' is no broker address: give HOST:PORT, such as 127.0.0.1:9092") from None
+    try:
+        await admin.start()
+        yield admin
+    except KafkaError as problem:
+        raise TopicError(
+            f"no Kafka answers at {broker} ({type(problem).__name__}): start one with `sluice kafka start`, "
+            "or name yours with --broker HOST:PORT"
+        ) from problem
+    finally:
+        await admin.close()
+
+
+async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    """Return the number of partitions of every topic that has a leader for each.
+
+    It asks for all topics: to name a missing one would make it on brokers that create topics by themselves.
+    """
+    described: list[dict[str, Any]] = await admin.describe_topics()
+    return {
+        found["topic"]: len(found["partitions"])
+        for found in described
+        if found["error_code"] == _NO_ERROR
+        and all(partition["error_code"] == _NO_ERROR for partition in found["partitions"])
+    }
+
+
+def _check_partitions(wanted: Topic, existing: dict[str, int]) -> None:
+    found = existing.get(wanted.name, wanted.partitions)
+    if found != wanted.partitions:
+        raise TopicError(
+            f"topic {wanted.name} has {found} partitions and not {wanted.partitions}: say --partitions {found} "
+            "or delete the topic first (adding partitions would move keys away from their state)"
+        )
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
+    cluster = await admin.describe_cluster()
+    replicas = min(_MOST_REPLICAS, len(cluster["brokers"]))
+    requests = [NewTopic(new.name, new.partitions, replicas, topic_configs=new.config) for new in topics]
+    response = await admin.create_topics(requests)
+    for name, code, message in response.topic_errors:
+        if code not in (_NO_ERROR, _ALREADY_EXISTS):
+            raise TopicError(f"Kafka did not create topic {name}: {message or for_code(code).__name__}")
+
+
+async def _until_visible(admin: AIOKafkaAdminClient, names: Collection[str]) -> None:
+    deadline = time.monotonic() + _VISIBLE_TIMEOUT_S
+    while missing := set(names) - set(await _partitions(admin)):
+        if time.monotonic() > deadline:
+            raise TopicError(
+                f"Kafka made {', '.join(sorted(missing))} but has no leader for them; see its log"
+            )
+        await asyncio.sleep(_POLL_S)
