@@ -1,0 +1,22 @@
+"""Options made from settings."""
+
+import click
+from click.testing import CliRunner
+
+from app.cli.options import setting_option
+
+
+@click.command()
+@setting_option("max_idle_ms", "MS")
+def show(max_idle_ms: str | None) -> None:
+    click.echo(repr(max_idle_ms))
+
+
+def test_a_setting_option_is_described_by_the_setting() -> None:
+    text = " ".join(CliRunner().invoke(show, ["--help"]).output.split())
+    assert "--max-idle-ms MS ms alignment waits for a topic that has no more records [default: 200]" in text
+
+
+def test_a_setting_option_not_given_is_none_so_that_other_sources_count() -> None:
+    assert CliRunner().invoke(show, []).output == "None\n"
+    assert CliRunner().invoke(show, ["--max-idle-ms", "5"]).output == "'5'\n"
