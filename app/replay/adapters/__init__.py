@@ -1,0 +1,1 @@
+"""One adapter for each data set: its files to events as the contract names them."""
