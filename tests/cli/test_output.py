@@ -31,7 +31,7 @@ def test_json_is_one_object_on_one_line(capsys: pytest.CaptureFixture[str]) -> N
     assert json.loads(out) == {
         "events": 1_234_567,
         "latency_ms": {"1000": {"p50": 5.25, "p99": 30.0}},
-        "name": "[red]x",
+        "[b]name": "[red]x",
         "rate": 0.5,
         "out": "a/b",
         "rows": 3,
@@ -48,7 +48,7 @@ def test_a_table_names_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
         ["1000"],
         ["p50", "5.25"],
         ["p99", "30"],
-        ["name", "[red]x"],
+        ["[b]name", "[red]x"],
         ["rate", "0.5"],
     ]
 
