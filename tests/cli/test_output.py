@@ -19,7 +19,7 @@ class Latency:
 DATA = {
     "events": 1_234_567,
     "latency_ms": {"1000": Latency(5.25, 30.0)},
-    "name": "[red]x",
+    "[b]name": "[red]x",
     "rate": np.float32(0.5),
 }
 
