@@ -1,0 +1,83 @@
+"""What `manifest.json` beside a model says: what goes in, what comes out, what it was made from and how good it is."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from app.cli.errors import UsageProblem
+
+Kind = Literal["intent", "risk"]
+Figures = dict[str, dict[str, dict[str, float]]]
+"""Data set, then model or baseline, then metric."""
+
+MANIFEST_FILE = "manifest.json"
+MODEL_FILE = "model.onnx"
+
+
+class Tensor(Struct, frozen=True, forbid_unknown_fields=True):
+    """An input or output of the graph. `n` in a shape is the number of rows."""
+
+    name: str
+    dtype: str
+    shape: list[str | int]
+    unit: str
+
+
+class DataFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file, or a seeded simulation, that the model was trained on."""
+
+    file: str
+    sha256: Annotated[str, Meta(description="Of the file; of the generated events for a simulation.")]
+    licence: str
+    rows: int
+
+
+class ScoreMapping(Struct, frozen=True, forbid_unknown_fields=True):
+    """The probabilities at which the risk score reaches the bands of the contract: 65 and 75."""
+
+    p_elevated: float
+    p_highest: float
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The card of one version of a model, for programs."""
+
+    name: str
+    version: str
+    kind: Kind
+    created: Annotated[str, Meta(description="ISO 8601, UTC.")]
+    digest: Annotated[str, Meta(description="SHA-256 of model.onnx.")]
+    opset: int
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    features: Annotated[list[str], Meta(description="Columns of the input `features`, in order.")]
+    data: list[DataFile]
+    split: Annotated[dict[str, str], Meta(description="Which time of each data set trained, chose and measured.")]
+    metrics: Figures
+    calibration: dict[str, float]
+    hidden_units: int | None = None
+    encoder: Annotated[
+        str | None, Meta(description="Same where hidden states may be carried over from another version.")
+    ] = None
+    score_mapping: ScoreMapping | None = None
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in ``path``.
+
+    Raises:
+        UsageProblem: it is missing, not readable or not a manifest.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except OSError as error:
+        raise UsageProblem(f"cannot read {path}: {error.strerror}; restore it or train the model again") from error
+    except msgspec.MsgspecError as error:
+        raise UsageProblem(f"{path} is damaged ({error}); restore it or train the model again") from error
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Write ``manifest`` as indented JSON."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")

@@ -1,0 +1,52 @@
+"""A batch through a recurrent model: the k-th click of every user together.
+
+A user's clicks must go one after another, as each needs the state the one before left; different users' clicks do
+not. So a batch takes as many calls as its busiest user has clicks, and no padding.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.models.runtime import IntentScorer
+from schemas.outputs import INTENTS
+
+Floats = NDArray[np.float32]
+
+
+def score_waves(
+    model: IntentScorer,
+    features: Floats,
+    hidden: Floats,
+    user: NDArray[np.integer[Any]],
+    rank: NDArray[np.integer[Any]],
+) -> tuple[Floats, Floats]:
+    """Score clicks in order per user, one call of ``model`` per wave.
+
+    Args:
+        model: scores one click per user at a time.
+        features: the model's inputs [n, F].
+        hidden: recurrent states [users, H]; those of the users here are updated in place.
+        user: row of ``hidden`` for each click [n].
+        rank: position of each click among its user's clicks here [n], from 0 without gaps.
+
+    Returns:
+        Probabilities of the intents [n, 7] and of a purchase in the session [n], in the order given.
+    """
+    probabilities = np.empty((len(rank), len(INTENTS)), np.float32)
+    purchase = np.empty(len(rank), np.float32)
+    order = np.argsort(rank, kind="stable")
+    features, user = features[order], user[order]
+    start = 0
+    for size in np.bincount(rank).tolist():
+        wave = slice(start, start + size)
+        users = user[wave]
+        scores = model.score(features[wave], hidden[users])
+        hidden[users] = scores.hidden
+        probabilities[wave] = scores.probabilities
+        purchase[wave] = scores.purchase
+        start += size
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return probabilities[back], purchase[back]
