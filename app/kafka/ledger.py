@@ -1,7 +1,7 @@
 """The commit barrier: how far each input partition is durable, and how far that has been committed."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from app.kafka.fetched import Partition
 
@@ -13,10 +13,14 @@ class Ledger:
     cancelled commits nothing. All offsets are *next* offsets: everything below is meant.
 
     Not thread safe: it belongs to the event loop of the worker.
+
+    Args:
+        on_durable: called with a partition and its offset whenever that has moved.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_durable: Callable[[Partition, int], None] | None = None) -> None:
         self._accounts: dict[Partition, _Account] = {}
+        self._on_durable = on_durable
 
     def own(self, partitions: Iterable[Partition], generation: int) -> None:
         """Begin accounts for newly assigned partitions; what was known of them is forgotten."""
@@ -29,10 +33,10 @@ class Ledger:
             self._accounts.pop(_plain(tp), None)
 
     def begin(self, tp: Partition, next_offset: int) -> None:
-        """Say that the inputs up to `next_offset` are being worked on, so that later ones cannot overtake them.
+        """Say that the inputs up to `next_offset` are in work, so that later ones cannot overtake them.
 
-        Pieces begin in rising offset order and may become durable in any order. Work that is always made durable
-        in order needs no `begin`.
+        Pieces begin in rising offset order and may become durable in any order. Work that is always made
+        durable in order needs no `begin`.
 
         Raises:
             ValueError: if the piece ends at or below one that began before it.
@@ -47,8 +51,16 @@ class Ledger:
         one it was assigned in: the work of an earlier generation says nothing about what is read now.
         """
         account = self._accounts.get(_plain(tp))
-        if account is not None and generation in (None, account.generation):
-            account.mark_durable(next_offset)
+        if account is None or generation not in (None, account.generation):
+            return
+        before = account.durable
+        account.mark_durable(next_offset)
+        if self._on_durable and account.durable is not None and account.durable != before:
+            self._on_durable(_plain(tp), account.durable)
+
+    def owned(self) -> frozenset[Partition]:
+        """The partitions that have accounts."""
+        return frozenset(self._accounts)
 
     def durable(self, tp: Partition) -> int | None:
         """The offset below which everything is durable; None while nothing has become so."""
@@ -84,9 +96,7 @@ class _Account:
 
     def begin(self, tp: Partition, next_offset: int) -> None:
         if self._open and next_offset <= self._open[-1]:
-            raise ValueError(
-                f"{tp}: a piece ending at {next_offset} began after one ending at {self._open[-1]}"
-            )
+            raise ValueError(f"{tp}: a piece ending at {next_offset} began after one ending at {self._open[-1]}")
         self._open.append(next_offset)
 
     def mark_durable(self, next_offset: int) -> None:

@@ -1,0 +1,98 @@
+"""The Faust app that the transport needs: settings that are the same for every worker and every test."""
+
+import os
+import threading
+from pathlib import Path
+
+import faust
+from mode import get_logger
+
+from app.kafka.consumer import BatchSchema
+from app.kafka.options import TransportOptions
+
+logger = get_logger(__name__)
+
+
+class BatchApp(faust.App):  # type: ignore[misc]
+    """A Faust app that carries the options of the batch transport."""
+
+    transport_options = TransportOptions()
+    shutdown_deadline = 20.0
+
+
+class DeadlineWorker(faust.Worker):  # type: ignore[misc]
+    """A worker that a signal ends: by an orderly stop, or at the deadline whatever it is doing then.
+
+    The deadline is kept by a thread, so that a blocked event loop cannot miss it. What is not committed by
+    then is done again by the next owner. The exit code at the deadline is 1.
+    """
+
+    def _schedule_shutdown(self, signal: object) -> None:
+        if not self._signal_stop_time:
+            watch = threading.Timer(self.app.shutdown_deadline, _give_up, [self.app.shutdown_deadline])
+            watch.daemon = True
+            watch.start()
+        super()._schedule_shutdown(signal)
+
+
+def _give_up(seconds: float) -> None:
+    logger.critical("The worker has not stopped within %s s and ends now", seconds)
+    os._exit(1)
+
+
+def create_app(
+    group: str,
+    broker: str,
+    data_dir: Path,
+    *,
+    instance: str | None = None,
+    options: TransportOptions | None = None,
+    commit_interval: float = 0.5,
+    session_timeout: float = 10.0,
+    shutdown_deadline: float = 20.0,
+    **settings: object,
+) -> BatchApp:
+    """Make an app whose topics deliver `Fetched` batches and whose commits follow `app.consumer.ledger`.
+
+    Topics of one app with equal numbers of partitions are co-partitioned: Faust's assignor gives the same
+    partition numbers of all of them to the same worker, with or without tables.
+
+    Args:
+        group: id of the app and of its consumer group.
+        broker: `host:port`, several with commas.
+        data_dir: for what Faust keeps on disk.
+        instance: name of the static group member (KIP-345): a worker that returns under it within
+            `session_timeout` seconds gets its partitions back without a rebalance.
+        options: of the transport; the defaults where None.
+        commit_interval: seconds between commits.
+        session_timeout: seconds without a heartbeat after which the partitions go to others.
+        shutdown_deadline: seconds from a signal to the end of the process, at the latest.
+        settings: of Faust, such as `TableManager`, `PartitionAssignor` or `store`; they win over those here.
+    """
+    app = BatchApp(
+        group,
+        **{
+            "broker": [f"batchkafka://{address}" for address in broker.split(",")],
+            "datadir": data_dir,
+            "consumer_group_instance_id": instance,
+            "consumer_auto_offset_reset": "earliest",
+            "processing_guarantee": "at_least_once",
+            "broker_commit_interval": commit_interval,
+            "broker_session_timeout": session_timeout,
+            "broker_heartbeat_interval": session_timeout / 4,
+            "broker_rebalance_timeout": 4 * session_timeout,
+            "broker_request_timeout": max(30.0, 2 * session_timeout),
+            "producer_request_timeout": 30.0,
+            "Schema": BatchSchema,
+            "Worker": DeadlineWorker,
+            "stream_wait_empty": True,
+            "topic_disable_leader": True,
+            "topic_allow_declare": False,
+            "web_enabled": False,
+            "worker_redirect_stdouts": False,
+            **settings,
+        },
+    )
+    app.transport_options = options or TransportOptions()
+    app.shutdown_deadline = shutdown_deadline
+    return app
