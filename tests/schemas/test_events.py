@@ -140,6 +140,17 @@ def test_a_truncated_event_is_refused(cut: int) -> None:
         msgspec.json.decode(json.dumps(CLICK).encode()[:cut], type=Click)
 
 
+def test_text_that_is_not_utf8_is_refused_with_python_s_own_error() -> None:
+    with pytest.raises(UnicodeDecodeError):
+        msgspec.json.decode(json.dumps(CLICK).encode()[:-1] + b',"brand":"\xe7\xbe"}', type=Click)
+
+
+def test_bottomless_nesting_is_refused_with_python_s_own_error() -> None:
+    nested = b"[" * 100_000 + b"]" * 100_000
+    with pytest.raises(RecursionError):
+        msgspec.json.decode(json.dumps(CLICK).encode()[:-1] + b',"unknown":' + nested + b"}", type=Click)
+
+
 @pytest.mark.parametrize("struct", VALID)
 def test_null_is_the_same_as_absent(struct: type[InputEvent]) -> None:
     optional = [field.name for field in msgspec.structs.fields(struct) if field.default is None]
