@@ -24,9 +24,7 @@ def json_values(events: pl.DataFrame) -> pl.Series:
     return encoded.str.replace_all(_ABSENT_FIELD, "")
 
 
-def recorded(
-    events: pl.DataFrame, times: npt.NDArray[np.int64], encode: Encode = json_values
-) -> RecordedBatch:
+def recorded(events: pl.DataFrame, times: npt.NDArray[np.int64], encode: Encode = json_values) -> RecordedBatch:
     """A batch from a frame of contract columns and one more, `topic`.
 
     `times`: int64 of the same length, ms since the epoch; they differ from the column `ts` only where that is

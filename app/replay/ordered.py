@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from app.replay.recorded import RecordedBatch, Source
+from app.replay.recorded import RecordedBatch, Source, joined
 
 Positions = npt.NDArray[np.int64]
 
@@ -43,15 +43,4 @@ class OrderedRecording:
         for index in owners.tolist():
             places.append(np.flatnonzero(owner == index))
             parts.append(self._sources[index].take(events[places[-1]] - self._starts[index]))
-        return _interleaved(parts, np.argsort(np.concatenate(places)))
-
-
-def _interleaved(parts: Sequence[RecordedBatch], order: Positions) -> RecordedBatch:
-    """The events of all parts one after the other, then put in `order`."""
-    joined = RecordedBatch(
-        topics=[topic for part in parts for topic in part.topics],
-        keys=[key for part in parts for key in part.keys],
-        timestamps=[time for part in parts for time in part.timestamps],
-        values=[value for part in parts for value in part.values],
-    )
-    return joined.take(order.tolist())
+        return joined(parts).take(np.argsort(np.concatenate(places)).tolist())

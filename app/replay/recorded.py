@@ -35,6 +35,16 @@ class RecordedBatch:
         )
 
 
+def joined(parts: Sequence[RecordedBatch]) -> RecordedBatch:
+    """The events of all parts, one part after the other."""
+    return RecordedBatch(
+        topics=[topic for part in parts for topic in part.topics],
+        keys=[key for part in parts for key in part.keys],
+        timestamps=[time for part in parts for time in part.timestamps],
+        values=[value for part in parts for value in part.values],
+    )
+
+
 class Recording(Protocol):
     """Batches in event-time order; events of the same millisecond keep the order of their files.
 

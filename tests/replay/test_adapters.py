@@ -156,9 +156,7 @@ def test_eshop_sessions_keep_their_order_inside_their_day_at_the_same_times_ever
     file = write(clicks, tmp_path / "clicks.parquet")
     found = payloads([file], "eshop")
     assert [event["event_id"] for event in found] == [f"eshop-12-{click}" for click in range(1, 251)]
-    assert {datetime.fromtimestamp(event["ts"] / 1000, UTC).date() for event in found} == {
-        datetime(2008, 4, 1).date()
-    }
+    assert {datetime.fromtimestamp(event["ts"] / 1000, UTC).date() for event in found} == {datetime(2008, 4, 1).date()}
     assert found[0]["anonymous_id"] == found[0]["session_id"] == "12"
     assert found == payloads([file], "eshop")
 
@@ -211,10 +209,7 @@ def test_payments_handbook_frauds_are_labelled_seven_days_later(tmp_path: Path) 
         }
     )
     file = write(payments, tmp_path / "payments.parquet")
-    found = [
-        (topic, key, msgspec.json.decode(value))
-        for topic, key, _, value in events([file], "payments-handbook")
-    ]
+    found = [(topic, key, msgspec.json.decode(value)) for topic, key, _, value in events([file], "payments-handbook")]
     assert [(topic, key, event["event_id"]) for topic, key, event in found] == [
         (ORDERS, b"5", "payment-0"),
         (LABELS, b"5", "label-0"),
@@ -258,12 +253,8 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize(
-    "kind", [*list(REAL)[:-1], pytest.param("payments-handbook", marks=pytest.mark.slow)]
-)
-def test_every_event_of_the_public_data_sets_comes_out_once_and_in_order(
-    shared_data: Path, kind: str
-) -> None:
+@pytest.mark.parametrize("kind", [*list(REAL)[:-1], pytest.param("payments-handbook", marks=pytest.mark.slow)])
+def test_every_event_of_the_public_data_sets_comes_out_once_and_in_order(shared_data: Path, kind: str) -> None:
     names, expected, refused = REAL[kind]
     counts: Counter[str] = Counter()
     ids: set[str] = set()

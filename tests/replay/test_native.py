@@ -14,9 +14,7 @@ T = 1_700_000_000_000
 
 
 def line(event_id: str, ts: object, **more: object) -> bytes:
-    return msgspec.json.encode(
-        {"event_id": event_id, "type": "page_viewed", "ts": ts, "user_id": "u1", **more}
-    )
+    return msgspec.json.encode({"event_id": event_id, "type": "page_viewed", "ts": ts, "user_id": "u1", **more})
 
 
 def only_batch(*files: Path) -> RecordedBatch:

@@ -24,13 +24,9 @@ def _rows(table: pl.DataFrame) -> pl.DataFrame:
     session, click = clicks["session_id"].to_numpy(), clicks["order"].to_numpy()
     start = _OPENING_MS + _hashed(session, np.zeros_like(click)) % np.uint64(_STARTS_MS)
     gap = _SHORTEST_GAP_MS + _hashed(session, click) % np.uint64(_GAP_SPREAD_MS)
-    made_up = clicks.with_columns(
-        start=pl.Series(start.astype(np.int64)), gap=pl.Series(gap.astype(np.int64))
-    )
+    made_up = clicks.with_columns(start=pl.Series(start.astype(np.int64)), gap=pl.Series(gap.astype(np.int64)))
     elapsed = pl.col("gap").cum_sum().over("session_id", order_by="order")
-    return made_up.with_columns(ts=pl.col("date").dt.epoch("ms") + pl.col("start") + elapsed).drop(
-        "start", "gap"
-    )
+    return made_up.with_columns(ts=pl.col("date").dt.epoch("ms") + pl.col("start") + elapsed).drop("start", "gap")
 
 
 def _hashed(session: npt.NDArray[np.int64], click: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:

@@ -71,9 +71,7 @@ class LinesSource:
 
 def native_sources(files: Sequence[Path]) -> list[Source]:
     """One source for each file. Raises UsageProblem if one cannot be read as native events."""
-    return [
-        _lines_source(path) if path.suffix.lower() in JSON_LINES else _table_source(path) for path in files
-    ]
+    return [_lines_source(path) if path.suffix.lower() in JSON_LINES else _table_source(path) for path in files]
 
 
 def _lines_source(path: Path) -> LinesSource:

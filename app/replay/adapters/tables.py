@@ -61,9 +61,7 @@ class TableSource:
     it is judged where it was found.
     """
 
-    def __init__(
-        self, rows: pl.DataFrame, times: pl.Series, events: Mapped, encode: Encode = json_values
-    ) -> None:
+    def __init__(self, rows: pl.DataFrame, times: pl.Series, events: Mapped, encode: Encode = json_values) -> None:
         self._rows = rows
         self._events = events
         self._encode = encode
