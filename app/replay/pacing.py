@@ -19,9 +19,13 @@ TICK_S = 0.005
 class Clock(Protocol):
     """Seconds that only rise, and a way to let them pass."""
 
-    def now(self) -> float: ...
+    def now(self) -> float:
+        """Seconds since some fixed instant."""
+        ...
 
-    async def sleep(self, seconds: float) -> None: ...
+    async def sleep(self, seconds: float) -> None:
+        """Let other tasks run for that long."""
+        ...
 
 
 class MonotonicClock:
@@ -37,9 +41,11 @@ class MonotonicClock:
 
 
 class Pace(Protocol):
-    """Says when each event of the next batch is due: seconds after the start, rising, float64."""
+    """Says when events are to be sent."""
 
-    def due(self, batch: RecordedBatch) -> Seconds: ...
+    def due(self, batch: RecordedBatch) -> Seconds:
+        """When each event of the batch that comes next is due: seconds after the start, rising, float64."""
+        ...
 
 
 class EventTimePace:

@@ -52,16 +52,13 @@ class _Producer(AIOKafkaProducer):  # type: ignore[misc]
     """Made, started and stopped as one context."""
 
     def __init__(self, broker: str) -> None:
-        try:
-            super().__init__(bootstrap_servers=broker, enable_idempotence=True, max_batch_size=BATCH_BYTES, linger_ms=0)
-        except ValueError:
-            raise UsageProblem(f"'{broker}' is no broker address: give HOST:PORT") from None
+        super().__init__(bootstrap_servers=broker, enable_idempotence=True, max_batch_size=BATCH_BYTES, linger_ms=0)
         self._broker = broker
 
     async def __aenter__(self) -> "_Producer":
         try:
             await self.start()
-        except (KafkaError, OSError) as error:
+        except (KafkaError, OSError, ValueError) as error:
             await self.stop()
             raise UsageProblem(
                 f"no Kafka answers at {self._broker}: start one with `sluice kafka start`, "
