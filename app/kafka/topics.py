@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError, for_code
 from schemas.topics import BY_NAME, TOPICS
 
 _NO_ERROR, _UNKNOWN_TOPIC, _ALREADY_EXISTS = 0, 3, 36
-_VISIBLE_TIMEOUT_S = 10.0
+_REQUEST_TIMEOUT_MS = 10_000
+_KNOWN_TIMEOUT_S = 10.0
 _POLL_S = 0.02
 # More copies than this buy nothing that Kafka's own defaults do not; a development broker can hold one.
 _MOST_REPLICAS = 3
@@ -45,8 +46,8 @@ def catalogue(partitions: int) -> list[Topic]:
 async def create_topics(broker: str, topics: Sequence[Topic]) -> list[str]:
     """Make what is missing of `topics`, wait until clients can use them, and return the names made.
 
-    Raises TopicError if no broker answers at `broker`, if it refuses, or if a topic exists with another number
-    of partitions; in that case nothing is made.
+    Raises TopicError if no broker answers at `broker`, if it refuses, or if a topic exists with another
+    number of partitions; in that case nothing is made.
     """
     async with _admin(broker) as admin:
         existing = await _partitions(admin)
@@ -55,29 +56,27 @@ async def create_topics(broker: str, topics: Sequence[Topic]) -> list[str]:
         missing = [wanted for wanted in topics if wanted.name not in existing]
         if missing:
             await _create(admin, missing)
-            await _until_visible(admin, {wanted.name for wanted in missing})
+            await _until_known(admin, [wanted.name for wanted in missing], present=True)
         return [wanted.name for wanted in missing]
 
 
 async def delete_topics(broker: str, names: Collection[str]) -> None:
     """Delete the topics `names` with all their records; those that do not exist are skipped."""
     async with _admin(broker) as admin:
-        response = await admin.delete_topics(list(names))
+        response = await admin.delete_topics(sorted(set(names)))
         for name, code in response.topic_error_codes:
             if code not in (_NO_ERROR, _UNKNOWN_TOPIC):
                 raise TopicError(f"Kafka did not delete topic {name}: {for_code(code).__name__}")
+        await _until_known(admin, names, present=False)
 
 
 @asynccontextmanager
 async def _admin(broker: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    try:
-        admin = AIOKafkaAdminClient(bootstrap_servers=broker)
-    except ValueError:
-        raise TopicError(f"'{broker}' is no broker address: give HOST:PORT, such as 127.0.0.1:9092") from None
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker, request_timeout_ms=_REQUEST_TIMEOUT_MS)
     try:
         await admin.start()
         yield admin
-    except KafkaError as problem:
+    except (KafkaError, TimeoutError) as problem:
         raise TopicError(
             f"no Kafka answers at {broker} ({type(problem).__name__}): start one with `sluice kafka start`, "
             "or name yours with --broker HOST:PORT"
@@ -104,8 +103,8 @@ def _check_partitions(wanted: Topic, existing: dict[str, int]) -> None:
     found = existing.get(wanted.name, wanted.partitions)
     if found != wanted.partitions:
         raise TopicError(
-            f"topic {wanted.name} has {found} partitions and not {wanted.partitions}: say --partitions {found} "
-            "or delete the topic first (adding partitions would move keys away from their state)"
+            f"topic {wanted.name} has {found} partitions and not {wanted.partitions}: say "
+            f"--partitions {found}, or delete the topic first (more partitions would part keys from their state)"
         )
 
 
@@ -119,11 +118,16 @@ async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
             raise TopicError(f"Kafka did not create topic {name}: {message or for_code(code).__name__}")
 
 
-async def _until_visible(admin: AIOKafkaAdminClient, names: Collection[str]) -> None:
-    deadline = time.monotonic() + _VISIBLE_TIMEOUT_S
-    while missing := set(names) - set(await _partitions(admin)):
+async def _until_known(admin: AIOKafkaAdminClient, names: Collection[str], present: bool) -> None:
+    """Wait until the broker's metadata, which follows the controller's, has all of `names` or none of them."""
+    deadline = time.monotonic() + _KNOWN_TIMEOUT_S
+    while pending := await _pending(admin, names, present):
         if time.monotonic() > deadline:
-            raise TopicError(
-                f"Kafka made {', '.join(sorted(missing))} but has no leader for them; see its log"
-            )
+            state = "made but has no leader for" if present else "deleted but still shows"
+            raise TopicError(f"Kafka {state} {', '.join(pending)}; see the broker's log")
         await asyncio.sleep(_POLL_S)
+
+
+async def _pending(admin: AIOKafkaAdminClient, names: Collection[str], present: bool) -> list[str]:
+    known = await _partitions(admin)
+    return [name for name in names if (name in known) != present]

@@ -11,7 +11,7 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Folder of the default broker's topics and log."""
+    """Folder of the brokers' data, a folder for each port in it."""
     return _base(environment, "XDG_DATA_HOME", ".local/share") / "sluice" / "kafka"
 
 

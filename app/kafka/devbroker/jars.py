@@ -48,9 +48,7 @@ def read_lock(path: Path = LOCK_FILE) -> list[Jar]:
     lines = [line.split() for line in path.read_text().splitlines() if line and not line.startswith("#")]
     for line in lines:
         if len(line) != 3:
-            raise DevelopmentBrokerError(
-                f"{path}: expected 'coordinate file sha256', found '{' '.join(line)}'"
-            )
+            raise DevelopmentBrokerError(f"{path}: expected 'coordinate file sha256', found '{' '.join(line)}'")
     return [Jar(*line) for line in lines]
 
 
@@ -104,9 +102,9 @@ def write_lock(path: Path = LOCK_FILE, coordinates: Iterable[str] = COORDINATES)
 
 def _download(jars: Sequence[Jar], folder: Path, fetch: Fetch) -> None:
     console = Console(stderr=True, soft_wrap=True)
-    title = f"Downloading {len(jars)} jars of Apache Kafka to {folder}"
+    title = f"Downloading Apache Kafka to {folder} (jars: {len(jars)})"
     if not console.is_terminal:
-        console.print(title, highlight=False)
+        console.print(title, highlight=False, markup=False)
     with (
         tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as repository,
         ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool,

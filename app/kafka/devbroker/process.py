@@ -1,10 +1,13 @@
 """The broker's operating system process: find the running one, end it."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import psutil
+
+from app.kafka.devbroker.ports import LOOPBACK
 
 _TERM_TIMEOUT_S = 20.0
 _KILL_TIMEOUT_S = 10.0
@@ -16,6 +19,11 @@ class Running:
 
     pid: int
     port: int
+
+    @property
+    def address(self) -> str:
+        """What clients connect to: `127.0.0.1:PORT`."""
+        return f"{LOOPBACK}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,13 @@ class Files:
     def lock(self) -> Path:
         """Held while the broker is started, stopped or wiped."""
         return self.data / ".lock"
+
+    def delete(self) -> None:
+        """Delete all but the lock."""
+        for folder in (self.log_folder, self.temporary):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.properties, self.output, self.running):
+            file.unlink(missing_ok=True)
 
 
 def find_running(files: Files) -> Running | None:

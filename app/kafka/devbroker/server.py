@@ -4,7 +4,6 @@ import base64
 import os
 import random
 import secrets
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -59,22 +58,35 @@ class DevelopmentBroker:
         """Kafka's own log of its last start."""
         return self._files.output
 
+    @property
+    def data(self) -> Path:
+        """The folder that holds the topics."""
+        return self._files.data
+
     def running(self) -> Running | None:
-        """Return the process and port of the running broker, or None."""
-        return process.find_running(self._files)
+        """Return the process and port of the broker that runs with this data, or None."""
+        running = process.find_running(self._files)
+        if running is not None and self._port not in (0, running.port):
+            raise DevelopmentBrokerError(
+                f"Kafka runs on {running.address} with the data in {self.data}, and not on port "
+                f"{self._port}: say --port {running.port} for that one, or choose another folder with --data"
+            )
+        return running
 
     def start(self) -> bool:
         """Start the broker and return once it serves requests; False if it ran already."""
         with locked(self._files.lock):
             running = self.running()
             if running is not None:
-                self._adopt(running)
+                self._port = running.port
                 return False
             self._start()
             return True
 
     def stop(self) -> bool:
         """Stop the broker, within seconds and without losing data; False if it did not run."""
+        if not self.data.exists():
+            return False
         with locked(self._files.lock):
             running = self.running()
             if running is not None:
@@ -97,40 +109,30 @@ class DevelopmentBroker:
     def wipe(self) -> None:
         """Stop the broker and delete its topics, settings and log; other files in the folder stay."""
         self.stop()
-        with locked(self._files.lock):
-            for folder in (self._files.log_folder, self._files.temporary):
-                shutil.rmtree(folder, ignore_errors=True)
-            for file in (self._files.properties, self._files.output, self._files.running):
-                file.unlink(missing_ok=True)
+        if self.data.exists():
+            with locked(self._files.lock):
+                self._files.delete()
 
     def _reap(self) -> None:
         if self._child is not None:
             self._child.wait()
             self._child = None
 
-    def _adopt(self, running: Running) -> None:
-        if self._port not in (0, running.port):
-            raise DevelopmentBrokerError(
-                f"Kafka already runs on {LOOPBACK}:{running.port} with the data in {self._files.data}; "
-                f"stop it before you start it on port {self._port}, or choose another data folder with --data"
-            )
-        self._port = running.port
-
     def _start(self) -> None:
-        command = self._java_command()
+        choice = random.SystemRandom()
         for _ in range(_PORT_TRIES):
-            choice = random.SystemRandom()
             port = self._port or free_port(choice)
             if not is_free(port):
                 break
             self._configure(port, free_port(choice))
+            command = self._java_command()
             self._format(command)
             if self._launch(command, port):
                 self._port = port
                 return
         raise DevelopmentBrokerError(
-            f"port {self._port} on {LOOPBACK} is taken; stop the program that listens there, or choose "
-            "another port with --port"
+            f"port {port} on {LOOPBACK} is taken; stop the program that listens there, or choose another "
+            "port with --port"
         )
 
     def _java_command(self) -> list[str]:
@@ -178,6 +180,16 @@ class DevelopmentBroker:
                 start_new_session=True,
             )
         process.record(self._files, Running(kafka.pid, port))
+        try:
+            serves = self._await_ready(kafka)
+        except BaseException:
+            kafka.kill()
+            kafka.wait()
+            raise
+        self._child = kafka if serves else None
+        return serves
+
+    def _await_ready(self, kafka: "subprocess.Popen[bytes]") -> bool:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while _READY not in self._log():
             if kafka.poll() is not None:
@@ -185,11 +197,8 @@ class DevelopmentBroker:
                     return False
                 raise self._failed("ended while it started")
             if time.monotonic() > deadline:
-                kafka.kill()
-                kafka.wait()
                 raise self._failed(f"did not start within {_START_TIMEOUT_S:.0f} s")
             time.sleep(_POLL_S)
-        self._child = kafka
         return True
 
     def _log(self) -> str:
