@@ -181,9 +181,7 @@ class PartitionStore:
         """
         now = self._now_ms()
         if self._offset is not None and changelog_offset < self._offset:
-            raise ValueError(
-                f"{self.path}: changelog offset goes back from {self._offset} to {changelog_offset}"
-            )
+            raise ValueError(f"{self.path}: changelog offset goes back from {self._offset} to {changelog_offset}")
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
         for key, value in zip(keys, values, strict=True):
@@ -223,13 +221,14 @@ class PartitionStore:
             self._db.close()
 
     def _rows_after(self, last: bytes, count: int) -> list[tuple[bytes, bytes]]:
-        found = itertools.islice(self._db.items(from_key=last), count + 1)
-        rows = [row for row in found if row[0] != last]
-        if len(rows) < count:
-            self._check_end(rows[-1][0] if rows else last)
+        # An iterator that is still referenced keeps the directory locked after `close`, be it from a traceback.
+        rows = [row for row in itertools.islice(self._db.items(from_key=last), count + 1) if row[0] != last]
+        if len(rows) < count and (damage := self._damage_after(rows[-1][0] if rows else last)):
+            raise StoreUnusable(self.path, damage)
         return rows[:count]
 
-    def _check_end(self, last: bytes) -> None:
+    def _damage_after(self, last: bytes) -> str | None:
+        """What is wrong after the last row that the iteration gave, which ends at a damaged block as at the end."""
         end = self._db.iter()
         end.seek(last)
         if end.valid() and end.key() == last:
@@ -237,9 +236,8 @@ class PartitionStore:
         try:
             end.status()
         except Exception as error:  # rocksdict has no narrower type
-            raise StoreUnusable(self.path, f"a block after key {last!r} is damaged ({error})") from error
-        if end.valid():
-            raise StoreUnusable(self.path, f"the scan ended at key {last!r} although there are more rows")
+            return f"a block after key {last!r} is damaged ({error})"
+        return f"the scan ended at key {last!r} although there are more rows" if end.valid() else None
 
     def _read_mark(self) -> tuple[int | None, int | None]:
         mark = self._db.get(_MARK_KEY)
@@ -263,9 +261,7 @@ def _open(path: Path, options: Options, access: AccessType) -> Rdict:
 
 def _open_error(path: Path, message: str) -> StoreError:
     if "LOCK:" in message:
-        return StoreLocked(
-            f"local store {path} is open elsewhere: give each worker its own instance name ({message})"
-        )
+        return StoreLocked(f"local store {path} is open elsewhere: give each worker its own instance name ({message})")
     if message.startswith(("Corruption", "Invalid argument", "Not implemented")):
         return StoreUnusable(path, message)
     return StoreError(f"local store {path} cannot be opened: {message}")
