@@ -51,12 +51,13 @@ async def create_topics(broker: str, topics: Sequence[Topic]) -> list[str]:
     """
     async with _admin(broker) as admin:
         existing = await _partitions(admin)
-        for wanted in topics:
-            _check_partitions(wanted, existing)
+        _check_partitions(topics, existing)
         missing = [wanted for wanted in topics if wanted.name not in existing]
         if missing:
             await _create(admin, missing)
             await _until_known(admin, [wanted.name for wanted in missing], present=True)
+            # Another process may have made one in between.
+            _check_partitions(topics, await _partitions(admin))
         return [wanted.name for wanted in missing]
 
 
@@ -99,13 +100,14 @@ async def _partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
     }
 
 
-def _check_partitions(wanted: Topic, existing: dict[str, int]) -> None:
-    found = existing.get(wanted.name, wanted.partitions)
-    if found != wanted.partitions:
-        raise TopicError(
-            f"topic {wanted.name} has {found} partitions and not {wanted.partitions}: say "
-            f"--partitions {found}, or delete the topic first (more partitions would part keys from their state)"
-        )
+def _check_partitions(topics: Sequence[Topic], existing: dict[str, int]) -> None:
+    for wanted in topics:
+        found = existing.get(wanted.name, wanted.partitions)
+        if found != wanted.partitions:
+            raise TopicError(
+                f"topic {wanted.name} has {found} partitions and not {wanted.partitions}: say --partitions "
+                f"{found}, or delete the topic first (more partitions would part keys from their state)"
+            )
 
 
 async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
