@@ -1,0 +1,92 @@
+"""The catalogue of what the risk model sees at an order: each feature once, with its unit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.features.clicks import Feature
+from app.state.order_log import WINDOW_NAMES, OrderLog
+from app.state.rows import MONEY_SCALE
+
+_DAY_MS = 86_400_000
+_DAY = WINDOW_NAMES.index("24h")
+
+ORDER_FEATURES: tuple[Feature, ...] = (
+    Feature("amount", "major units", "the order's value"),
+    *(Feature(f"orders_{name}", "orders", f"the user's orders in {name}, this one included") for name in WINDOW_NAMES),
+    *(Feature(f"spent_{name}", "major units", f"their value in {name}, this one included") for name in WINDOW_NAMES),
+    *(Feature(f"mean_{name}", "major units", f"their mean value in {name}") for name in WINDOW_NAMES[_DAY:]),
+    Feature("amount_over_mean_30d", "ratio", "this value over the mean of the orders before it in 30 d, 1 if none"),
+    Feature("amount_deviations_30d", "standard deviations", "this value's distance above that mean, 0 if below"),
+    Feature("since_order_seconds", "s", "since the user's order before, 0 if none in 30 d"),
+    Feature("has_ordered", "0 or 1", "the user ordered in the 30 d before"),
+    Feature("hour", "h", "hour of the day, UTC"),
+    Feature("is_weekend", "0 or 1", "Saturday or Sunday, UTC"),
+    Feature("is_night", "0 or 1", "before 06:00 UTC"),
+    Feature("known_frauds", "labels", "the user's frauds known by now"),
+    Feature("since_fraud_seconds", "s", "since the latest became known, 0 if none"),
+    Feature("account_age_seconds", "s", "since the account was created, 0 if unknown"),
+    Feature("has_account_age", "0 or 1", "the order says when the account was created"),
+    Feature("countries_differ", "0 or 1", "billing and shipping country are given and differ"),
+    Feature("session_events", "clicks", "clicks of the session the order belongs to, 0 if none is open"),
+    Feature("session_seconds", "s", "since that session's first click"),
+    Feature("session_cart_value", "major units", "value in the cart"),
+    Feature("session_failed_logins", "clicks", "failed logins in that session"),
+    Feature("session_account_changes", "clicks", "changes of password or address in that session"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """What is known at one order besides its log: times in ms, values in major units."""
+
+    ts: int
+    amount: int  # 1e-4 major units
+    known_frauds: int
+    last_fraud: int
+    account_created: int | None
+    countries_differ: bool
+    session_events: int
+    session_started: int
+    session_cart: int
+    failed_logins: int
+    account_changes: int
+
+
+def order_features(log: OrderLog, facts: OrderFacts) -> list[float]:
+    """The risk model's inputs, in the order of ``ORDER_FEATURES``; the order itself is already in the log."""
+    counts, amounts = log.windows(facts.ts)
+    mean, deviation, latest = log.before(facts.ts, facts.amount)
+    time_of_day = facts.ts % _DAY_MS
+    weekday = (facts.ts // _DAY_MS + 3) % 7
+    created = facts.account_created
+    means = [amount / count if count else 0 for amount, count in zip(amounts, counts, strict=True)][_DAY:]
+    return [
+        facts.amount / MONEY_SCALE,
+        *counts,
+        *(amount / MONEY_SCALE for amount in amounts),
+        *(amount / MONEY_SCALE for amount in means),
+        facts.amount / mean if mean else 1.0,
+        max(0.0, (facts.amount - mean) / deviation) if deviation else 0.0,
+        max(0, facts.ts - latest) / 1000 if latest else 0.0,
+        float(latest > 0),
+        float(time_of_day // 3_600_000),
+        float(weekday >= 5),
+        float(time_of_day < 6 * 3_600_000),
+        facts.known_frauds,
+        max(0, facts.ts - facts.last_fraud) / 1000 if facts.last_fraud else 0.0,
+        max(0, facts.ts - created) / 1000 if created is not None else 0.0,
+        float(created is not None),
+        float(facts.countries_differ),
+        facts.session_events,
+        max(0, facts.ts - facts.session_started) / 1000 if facts.session_events else 0.0,
+        max(0, facts.session_cart) / MONEY_SCALE,
+        facts.failed_logins,
+        facts.account_changes,
+    ]
+
+
+def stack(features: list[list[float]]) -> NDArray[np.float32]:
+    """Rows of features [n, features]."""
+    return np.array(features, np.float32).reshape(len(features), len(ORDER_FEATURES))

@@ -1,0 +1,143 @@
+"""The path without its ends: fetched bytes in, effects and output records out, for any number of partitions.
+
+The worker feeds it from Kafka, a replay from a file; there is no other path.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.batch import TOPICS
+from app.effects import Effects
+from app.events.align import Aligned, Aligner
+from app.events.decode import Decoder, Rejected
+from app.kafka.fetched import Fetched, Partition
+from app.publish.outgoing import Outgoing
+from app.publish.publish import publish
+from app.replay.partition import partition_of
+from app.state.columns import Lifetimes
+from app.state.state import State
+from app.step import Models, step
+
+TopicLag = Callable[[Partition], int | None]
+"""Records of a partition that the broker has and this worker has not; None while that is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds a step: records, bytes of one value, and the seconds to wait for an idle topic."""
+
+    step_records: int
+    value_bytes: int
+    max_idle: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """One step's effects and output records, and the input offsets that they make durable."""
+
+    effects: Effects
+    outgoing: list[Outgoing]
+    next_offsets: dict[Partition, int]
+    records: int
+    enforced: list[int]  # partitions that went on without an idle topic
+
+
+class Pipeline:
+    """Decodes, aligns, steps and publishes.
+
+    Args:
+        models: score clicks and orders.
+        lifetimes: of sessions and histories.
+        limits: of one step.
+        partitions: number of partitions of the input topics.
+        with_headers: whether outputs carry CloudEvents headers.
+    """
+
+    def __init__(
+        self, models: Models, lifetimes: Lifetimes, limits: Limits, partitions: int, with_headers: bool
+    ) -> None:
+        self.state = State.empty(lifetimes)
+        self.models = models
+        self.unknown_fields: dict[str, int] = {}
+        self._limits = limits
+        self._with_headers = with_headers
+        self._decoder = Decoder(
+            limits.value_bytes, lambda user, partition: partition_of(user.encode(), partitions) == partition
+        )
+        self._aligners: dict[int, Aligner] = {}
+        self._rejected: list[Rejected] = []
+        self._turn = 0
+
+    def own(self, partitions: Sequence[int]) -> None:
+        """Begin work on partitions; their rows are loaded into ``state.table``."""
+        for partition in partitions:
+            self._aligners[partition] = Aligner(partition, TOPICS, self._limits.max_idle)
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition with everything that waits and all its state."""
+        self._aligners.pop(partition, None)
+        self._rejected = [record for record in self._rejected if record.partition != partition]
+        self.state.drop(partition)
+
+    def buffered(self, tp: Partition) -> int:
+        """Records of a partition that wait for their turn."""
+        aligner = self._aligners.get(tp[1])
+        return aligner.buffered(tp[0]) if aligner else 0
+
+    def feed(self, fetched: Fetched) -> None:
+        """Take in what a fetch returned; ignored if its partition is not owned."""
+        aligner = self._aligners.get(fetched.partition)
+        if aligner is None:
+            return
+        decoded = self._decoder.decode(fetched)
+        self._rejected += decoded.rejected
+        if decoded.unknown_fields:
+            known = self.unknown_fields.get(fetched.topic, 0)
+            self.unknown_fields[fetched.topic] = known + decoded.unknown_fields
+        aligner.add(decoded)
+
+    def work(self, lag: TopicLag, now: float, now_ms: int) -> Work | None:
+        """Process what may go now; None if nothing may.
+
+        Args:
+            lag: of the owned partitions' topics.
+            now: seconds on a monotonic clock, for idle topics.
+            now_ms: ms since the epoch, the time of scoring.
+        """
+        aligned = self._aligned(lag, now)
+        if not aligned and not self._rejected:
+            return None
+        rejected, self._rejected = self._rejected, []
+        effects = step(self.state, aligned, self.models, rejected)
+        return Work(
+            effects=effects,
+            outgoing=list(publish(effects, self.models, now_ms, self._with_headers)),
+            next_offsets={
+                (topic, piece.partition): offset for piece in aligned for topic, offset in piece.next_offsets.items()
+            },
+            records=sum(piece.records for piece in aligned) + len(rejected),
+            enforced=[piece.partition for piece in aligned if piece.enforced],
+        )
+
+    def wait(self, lag: TopicLag, now: float) -> float | None:
+        """Seconds until something may go without new data; None if nothing may."""
+        waits = [aligner.wait(_of(lag, aligner.partition), now) for aligner in self._aligners.values()]
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _aligned(self, lag: TopicLag, now: float) -> list[Aligned]:
+        """What may go, each partition beginning in turn so that a deep one starves nobody."""
+        aligners = list(self._aligners.values())
+        if not aligners:
+            return []
+        self._turn = (self._turn + 1) % len(aligners)
+        room = self._limits.step_records
+        found = []
+        for aligner in aligners[self._turn :] + aligners[: self._turn]:
+            if room > 0 and (piece := aligner.take(_of(lag, aligner.partition), now, room)):
+                found.append(piece)
+                room -= piece.records
+        return found
+
+
+def _of(lag: TopicLag, partition: int) -> Callable[[str], int | None]:
+    return lambda topic: lag((topic, partition))

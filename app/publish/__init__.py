@@ -1,0 +1,1 @@
+"""From effects to records on the output topics."""

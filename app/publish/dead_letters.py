@@ -1,0 +1,39 @@
+"""Dead letters: the original bytes, with Kafka Connect's headers (KIP-298) to say what was wrong."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from app.events.decode import Rejected
+from app.kafka.fetched import Headers
+from app.publish.outgoing import Outgoing
+from schemas.topics import DEAD_LETTER
+
+_MAX_MESSAGE = 500
+
+
+def dead_letters(rejected: Sequence[Rejected], now_ms: int) -> Iterator[Outgoing]:
+    """The records of ``rejected`` by partition, in order; they go to the partition they came from."""
+    by_partition: defaultdict[int, list[Rejected]] = defaultdict(list)
+    for record in rejected:
+        by_partition[record.partition].append(record)
+    for partition, records in by_partition.items():
+        yield Outgoing(
+            topic=DEAD_LETTER,
+            partition=partition,
+            times=[now_ms] * len(records),
+            keys=[record.key for record in records],
+            values=[record.value for record in records],
+            headers=[_headers(record) for record in records],
+        )
+
+
+def _headers(record: Rejected) -> Headers:
+    return (
+        ("__connect.errors.topic", record.topic.encode()),
+        ("__connect.errors.partition", str(record.partition).encode()),
+        ("__connect.errors.offset", str(record.offset).encode()),
+        ("__connect.errors.stage", record.stage.encode()),
+        ("__connect.errors.exception.class.name", record.error.encode()),
+        ("__connect.errors.exception.message", record.message[:_MAX_MESSAGE].encode("utf-8", "replace")),
+        ("x-failure-type", record.failure.value.encode()),
+    )

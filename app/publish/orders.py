@@ -1,0 +1,152 @@
+"""Risk events, decisions and alerts: what became of each order."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from app.effects import ScoredOrders
+from app.features.orders import ORDER_FEATURES
+from app.kafka.fetched import Headers
+from app.models.manifest import ScoreMapping
+from app.models.points import risk_points
+from app.publish.outgoing import Outgoing, cloud_events, text_bytes
+from app.rules.policy import POLICY, RULESET_VERSION, decision_id
+from schemas.outputs import (
+    MAX_REASONS,
+    Alert,
+    AlertSubject,
+    Decision,
+    DecisionRef,
+    ModelRef,
+    Reason,
+    RiskEvent,
+    Subject,
+)
+from schemas.topics import ALERTS, DECISIONS, RISK_EVENTS
+
+_SMALLEST_POINTS = 0.5
+_NO_SCORE = Reason(
+    "MODEL_FAILURE", "model", 0.0, "The model gave no finite number for this order; it must be looked at."
+)
+
+
+@dataclass
+class _Column:
+    """The records of one topic and partition while they are collected."""
+
+    times: list[int] = field(default_factory=list)
+    keys: list[bytes | None] = field(default_factory=list)
+    events: list[msgspec.Struct] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    traces: list[bytes | None] = field(default_factory=list)
+
+    def add(self, ts: int, key: str, id_: str, event: msgspec.Struct, trace: bytes | None) -> None:
+        self.times.append(ts)
+        self.keys.append(text_bytes(key))
+        self.events.append(event)
+        self.ids.append(id_)
+        self.traces.append(trace)
+
+
+def order_events(
+    scored: ScoredOrders, model: ModelRef, mapping: ScoreMapping, scored_at: int, with_headers: bool
+) -> Iterator[Outgoing]:
+    """The records that ``scored`` yields, by topic and partition, in processing order.
+
+    A decision about an order that raises no alert and one that does are equally published: a blocker waits for both.
+    """
+    points = risk_points(scored.probability, scored.contributions, mapping)
+    columns: defaultdict[tuple[str, int], _Column] = defaultdict(_Column)
+    for place in np.argsort(scored.position).tolist():
+        partition = int(scored.partition[place])
+        trace = scored.traces[place] if scored.traces else None
+        order, user, ts = scored.orders[place], scored.users[place], int(scored.ts[place])
+        risk = _risk(scored, place, points[place], model, scored_at)
+        decision = _decision(scored, place, risk, scored_at)
+        columns[RISK_EVENTS, partition].add(ts, user, risk.event_id, risk, trace)
+        columns[DECISIONS, partition].add(ts, order.order_id, decision.event_id, decision, trace)
+        if alert := _alert(scored, place, risk):
+            columns[ALERTS, partition].add(ts, user, alert.event_id, alert, trace)
+    encoder = msgspec.json.Encoder()
+    for (topic, partition), column in columns.items():
+        values = [encoder.encode(event) for event in column.events]
+        headers: list[Headers] | None = None
+        if with_headers:
+            headers = cloud_events(topic, column.ids, column.times, column.traces)
+        yield Outgoing(topic, partition, column.times, column.keys, values, headers)
+
+
+def _risk(scored: ScoredOrders, place: int, points: NDArray[np.float64], model: ModelRef, scored_at: int) -> RiskEvent:
+    order, verdict = scored.orders[place], scored.verdicts[place]
+    assessed = verdict.score is not None
+    return RiskEvent(
+        event_id=f"{order.event_id}:risk",
+        source_event_id=order.event_id,
+        user_id=scored.users[place],
+        ts=int(scored.ts[place]),
+        scored_at=scored_at,
+        model=model,
+        order_id=order.order_id,
+        risk_level=verdict.level,
+        reasons=_reasons(points, scored.features[place]) if assessed else [_NO_SCORE],
+        rules=[],
+        decision=DecisionRef(decision_id(order.event_id), verdict.action),
+        ruleset_version=RULESET_VERSION,
+        risk_score=verdict.score,
+        probability=round(float(scored.probability[place]), 6) if assessed else None,
+    )
+
+
+def _reasons(points: NDArray[np.float64], values: NDArray[np.float32]) -> list[Reason]:
+    """The features that moved the score most, in points of it."""
+    strongest = np.argsort(-np.abs(points))[:MAX_REASONS]
+    reasons = []
+    for index in strongest[np.abs(points[strongest]) >= _SMALLEST_POINTS].tolist():
+        feature, value = ORDER_FEATURES[index], round(float(values[index]), 4)
+        text = f"{feature.meaning} = {value:g} {feature.unit}"
+        reasons.append(Reason(feature.name.upper(), "model", round(float(points[index]), 2), text, feature.name, value))
+    return reasons
+
+
+def _decision(scored: ScoredOrders, place: int, risk: RiskEvent, scored_at: int) -> Decision:
+    order = scored.orders[place]
+    return Decision(
+        event_id=f"{order.event_id}:decision",
+        source_event_id=order.event_id,
+        user_id=risk.user_id,
+        ts=risk.ts,
+        scored_at=scored_at,
+        model=risk.model,
+        decision_id=risk.decision.decision_id,
+        subject=Subject("order", order.order_id),
+        action=risk.decision.action,
+        policy=POLICY,
+        reasons=[reason.code for reason in risk.reasons],
+    )
+
+
+def _alert(scored: ScoredOrders, place: int, risk: RiskEvent) -> Alert | None:
+    window = scored.verdicts[place].alert_window
+    if window is None:
+        return None
+    return Alert(
+        event_id=f"{risk.source_event_id}:alert",
+        ts=risk.ts,
+        scored_at=risk.scored_at,
+        alert_id=f"risk:user:{risk.user_id[:200]}:{window}",
+        kind="risk",
+        severity="critical",
+        title="An order of the highest risk was blocked",
+        subject=AlertSubject("user", risk.user_id),
+        count=1,
+        first_ts=risk.ts,
+        last_ts=risk.ts,
+        reasons=[reason.code for reason in risk.reasons],
+        source_event_id=risk.source_event_id,
+        user_id=risk.user_id,
+        model=risk.model,
+    )

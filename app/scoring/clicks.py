@@ -1,0 +1,249 @@
+"""Clicks: their sessions, their features, what the intent model says, and the rows they leave behind."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
+
+from app.batch import CLICK, Batch
+from app.effects import ClosedSession, Effects, ScoredClicks
+from app.events.records import Records
+from app.features.clicks import click_features
+from app.features.scan import Flags, Ints, group_index, previous, ranks
+from app.features.session import Sessions, SortedClicks, scan_sessions, set_bits
+from app.models.runtime import IntentScorer
+from app.models.waves import score_waves
+from app.scoring.sessions import closed_rows
+from app.state.columns import UserTable
+from app.state.rows import MONEY_SCALE, PATH_LENGTH, Rows
+from schemas.events import Click
+from schemas.outputs import FailureType
+from schemas.topics import CLICKSTREAM
+
+_MAX_AMOUNT = 1e13  # 1e-4 major units; keeps every sum of a session within 64 bits
+_NO_INTENT = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The clicks of a piece, sorted, and the running columns at each."""
+
+    clicks: SortedClicks
+    sessions: Sessions
+
+
+def score_clicks(
+    table: UserTable,
+    records: Records,
+    batch: Batch,
+    user: Ints,
+    slots: Ints,
+    rows: Rows,
+    model: IntentScorer,
+    effects: Effects,
+) -> Seen:
+    """Score the clicks of ``batch``; ``rows`` [users] of ``slots`` take over what they left, in place.
+
+    Args:
+        user: row of ``rows`` for each record of the batch.
+    """
+    mine = batch.kind == CLICK
+    index, owner = batch.index[mine], user[mine]
+    columns = records.topics[CLICKSTREAM]
+    events = [columns.events[i] for i in index.tolist()]
+    clicks = _sorted_clicks(events, owner, batch.ts[mine], columns.codes[index])
+    sessions = scan_sessions(rows, clicks, table.lifetimes.gap_ms)
+    seen = Seen(clicks, sessions)
+    if not events:
+        return seen
+    ids = _session_ids(table, slots, clicks, sessions, events)
+    features = click_features(rows, clicks, sessions)
+    hidden = np.ascontiguousarray(rows["hidden"])
+    rank = ranks(sessions.user_starts, sessions.user)
+    probabilities, purchase = score_waves(model, features, hidden, owner, rank)
+    effects.waves += int(rank.max()) + 1
+    intent = probabilities.argmax(axis=1)
+    hidden[~np.isfinite(hidden).all(axis=1)] = 0
+    for place in np.flatnonzero(~np.isfinite(purchase)).tolist():
+        message = f"Model {model.name} {model.version} gave a number that is not finite"
+        failure = columns.reject(int(index[place]), FailureType.MODEL_FAILURE, "score", "ModelFailure", message)
+        effects.rejected.append(failure)
+    effects.clicks.append(
+        ScoredClicks(
+            clicks=events,
+            users=[table.users[slot] for slot in batch.slot[mine].tolist()],
+            partition=columns.partition[index],
+            position=batch.position[mine],
+            traces=None if columns.traces is None else [columns.traces[i] for i in index.tolist()],
+            ts=clicks.ts,
+            type=clicks.type,
+            session_ids=[
+                event.session_id or ids[session]
+                for event, session in zip(events, sessions.session.tolist(), strict=True)
+            ],
+            session_started_at=sessions.started_at,
+            session_events=sessions.events,
+            cart=sessions.cart,
+            features=features,
+            probabilities=probabilities,
+            purchase=purchase,
+            intent=intent,
+        )
+    )
+    changed = _changes(rows, seen, intent)
+    effects.closed += _closed(table, slots, rows, seen, ids, events, intent, changed)
+    _leave(rows, seen, hidden, intent, changed)
+    _leave_ids(table, slots, seen, ids, events)
+    return seen
+
+
+def _sorted_clicks(events: list[Click], owner: Ints, ts: Ints, codes: Ints) -> SortedClicks:
+    price = np.array([event.price or 0.0 for event in events], np.float64)
+    quantity = np.array([1 if event.quantity is None else event.quantity for event in events], np.float64)
+    digest, cached = xxh3_64_intdigest, _category_hash
+    return SortedClicks(
+        user=owner,
+        ts=ts,
+        type=codes,
+        item=np.array([digest(event.product_id.encode()) if event.product_id else 0 for event in events], np.uint64),
+        category=np.array([cached(event.category) if event.category else 0 for event in events], np.uint64),
+        price=price,
+        amount=np.rint(np.minimum(price * quantity * MONEY_SCALE, _MAX_AMOUNT)).astype(np.int64),
+    )
+
+
+@lru_cache(maxsize=65_536)
+def _category_hash(category: str) -> int:
+    return xxh3_64_intdigest(category.encode())
+
+
+def _session_ids(
+    table: UserTable, slots: Ints, clicks: SortedClicks, sessions: Sessions, events: list[Click]
+) -> list[str]:
+    """The id of each session: what its first click gave, else made of its user and start."""
+    ids = []
+    firsts = zip(
+        sessions.session_starts.tolist(),
+        sessions.continued.tolist(),
+        slots[sessions.session_user].tolist(),
+        strict=True,
+    )
+    for start, continued, slot in firsts:
+        if continued:
+            ids.append(table.session_ids[slot])
+        else:
+            ids.append(events[start].session_id or made_session_id(table.users[slot], int(clicks.ts[start])))
+    return ids
+
+
+def made_session_id(user: str, started_at: int) -> str:
+    """The id of a session that came without one."""
+    return "s-" + xxh3_128_hexdigest(f"{started_at}:{user}".encode("utf-8", "surrogateescape"))
+
+
+def _changes(rows: Rows, seen: Seen, intent: Ints) -> Flags:
+    """Which clicks change the intent of their session."""
+    sessions = seen.sessions
+    open_rows = rows[sessions.session_user]
+    length = open_rows["path_length"].astype(np.int64)
+    latest = open_rows["path"][np.arange(len(length)), np.maximum(length - 1, 0)]
+    base = np.where(sessions.continued & (length > 0), latest, _NO_INTENT)
+    return np.asarray(intent != previous(intent, sessions.session_starts, base))
+
+
+def _closed(
+    table: UserTable,
+    slots: Ints,
+    rows: Rows,
+    seen: Seen,
+    ids: list[str],
+    events: list[Click],
+    intent: Ints,
+    changed: Flags,
+) -> list[ClosedSession]:
+    """The sessions that ended because the same user's next one began, each user's in order."""
+    sessions = seen.sessions
+    first = sessions.session[sessions.user_starts]
+    owners = sessions.session_user[first]
+    replaced = owners[~sessions.continued[first] & (rows["open"][owners] == 1)]
+    closed = closed_rows(table, slots[replaced], rows[replaced])
+    ends = np.append(sessions.session_starts[1:], len(events)) - 1
+    for session in np.flatnonzero(sessions.session_user[:-1] == sessions.session_user[1:]).tolist():
+        start, end = int(sessions.session_starts[session]), int(ends[session])
+        row = int(sessions.session_user[session])
+        begun = rows["path"][row][: rows["path_length"][row]].tolist() if sessions.continued[session] else []
+        run = slice(start, end + 1)
+        slot = int(slots[row])
+        closed.append(
+            ClosedSession(
+                partition=int(table.partitions[slot]),
+                user=table.users[slot],
+                session_id=ids[session],
+                last_event_id=events[end].event_id,
+                started_at=int(sessions.started_at[end]),
+                ended_at=int(sessions.latest[end]),
+                events=int(sessions.events[end]),
+                counts=sessions.counts[:, end].tolist(),
+                cart=int(sessions.cart[end]),
+                path=(begun + intent[run][changed[run]].tolist())[:PATH_LENGTH],
+            )
+        )
+    return closed
+
+
+def _leave(rows: Rows, seen: Seen, hidden: NDArray[np.float32], intent: Ints, changed: Flags) -> None:
+    """Write into ``rows`` what each user's last click left, in place."""
+    sessions, clicks = seen.sessions, seen.clicks
+    last = np.append(sessions.user_starts[1:], len(clicks.ts)) - 1
+    owner = clicks.user[last]
+    session = sessions.session[last]
+    began = owner[~sessions.continued[session]]
+    for name in ("item_bits", "category_bits", "path", "path_length"):
+        rows[name][began] = 0
+    is_last = np.zeros(len(sessions.session_starts), np.bool_)
+    is_last[session] = True
+    current = is_last[sessions.session]
+    _leave_bits(rows, seen, current)
+    _leave_path(rows, seen, current & changed, intent)
+    rows["open"][owner] = 1
+    rows["last_click"][owner] = sessions.latest[last]
+    rows["counts"][owner] = sessions.counts[:, last].T
+    for name in ("started_at", "events", "cart", "items", "repeats", "categories"):
+        rows[name][owner] = getattr(sessions, name)[last]
+    for name in ("sessions", "clicks", "adds", "purchases", "abandoned_carts", "last_purchase"):
+        rows[name][owner] = getattr(sessions, name)[last]
+    rows["hidden"] = hidden
+
+
+def _leave_bits(rows: Rows, seen: Seen, current: Flags) -> None:
+    clicks, sessions = seen.clicks, seen.sessions
+    items = current & sessions.new_items
+    set_bits(clicks.item[items], clicks.user[items], rows["item_bits"])
+    categories = current & sessions.new_categories
+    words = rows["category_bits"][:, None]
+    set_bits(clicks.category[categories], clicks.user[categories], words)
+
+
+def _leave_path(rows: Rows, seen: Seen, grown: Flags, intent: Ints) -> None:
+    where = np.flatnonzero(grown)
+    if len(where) == 0:
+        return
+    owner = seen.clicks.user[where]
+    starts = np.flatnonzero(np.concatenate(([True], owner[1:] != owner[:-1])))
+    marks = np.zeros(len(where), np.bool_)
+    marks[starts] = True
+    place = rows["path_length"][owner] + ranks(starts, group_index(marks))
+    fits = place < PATH_LENGTH
+    rows["path"][owner[fits], place[fits]] = intent[where][fits]
+    np.maximum.at(rows["path_length"], owner[fits], (place[fits] + 1).astype(np.uint8))
+
+
+def _leave_ids(table: UserTable, slots: Ints, seen: Seen, ids: list[str], events: list[Click]) -> None:
+    sessions = seen.sessions
+    last = np.append(sessions.user_starts[1:], len(events)) - 1
+    owners = slots[seen.clicks.user[last]].tolist()
+    for slot, row, session in zip(owners, last.tolist(), sessions.session[last].tolist(), strict=True):
+        table.session_ids[slot] = ids[session]
+        table.last_event_ids[slot] = events[row].event_id

@@ -1,0 +1,225 @@
+"""The live state of a worker: a row per user, in columns, with what does not fit a fixed layout beside it."""
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.state.order_log import OrderLog
+from app.state.rows import ROW, Rows
+
+_TAIL = struct.Struct("<HHH")  # lengths: session id, last event id (bytes), order log (integers)
+_GROWTH = 1.25
+_FIRST_CAPACITY = 1024
+_NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long things live, in ms of event time: the session gap, the history, and the grace of late events."""
+
+    gap_ms: int
+    history_ms: int
+    grace_ms: int
+
+
+class CorruptRow(ValueError):
+    """A stored row that does not have the layout of this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Changed rows of one partition: keys and values [n]; the value None deletes."""
+
+    partition: int
+    keys: list[bytes]
+    values: list[bytes | None]
+
+
+class UserTable:
+    """Rows of users by key, of any number of partitions.
+
+    ``rows`` [capacity] of ``ROW``, ``partitions`` [capacity] and ``deadlines`` [capacity] are indexed by slot; partition
+    -1 marks a free slot. A deadline is the watermark (ms) beyond which an open session closes, or else the row goes.
+    """
+
+    def __init__(self, lifetimes: Lifetimes) -> None:
+        self.lifetimes = lifetimes
+        self.rows: Rows = np.zeros(_FIRST_CAPACITY, ROW)
+        self.partitions = np.full(_FIRST_CAPACITY, -1, np.int32)
+        self.deadlines = np.full(_FIRST_CAPACITY, _NEVER, np.int64)
+        self.users: list[str] = [""] * _FIRST_CAPACITY
+        self.session_ids: list[str] = [""] * _FIRST_CAPACITY
+        self.last_event_ids: list[str] = [""] * _FIRST_CAPACITY
+        self.logs: dict[int, OrderLog] = {}
+        self._slots: dict[str, int] = {}
+        self._free: list[int] = list(range(_FIRST_CAPACITY - 1, -1, -1))
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def open_sessions(self) -> int:
+        """Sessions that are open."""
+        return int(self.rows["open"].sum())
+
+    @property
+    def bytes_per_row(self) -> int:
+        """Bytes of a row's fixed part."""
+        return int(ROW.itemsize)
+
+    def slot(self, user: str) -> int | None:
+        """The slot of ``user``, if it has a row."""
+        return self._slots.get(user)
+
+    def slots(self, users: Sequence[str], partitions: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The slot of each of ``users`` [n]; whoever has none gets an empty row in its partition."""
+        get = self._slots.get
+        found = np.array([get(user, -1) for user in users], np.int64)
+        for index in np.flatnonzero(found < 0).tolist():
+            found[index] = self._slot_or_new(users[index], int(partitions[index]))
+        return found
+
+    def write(self, slots: NDArray[np.int64], rows: Rows) -> None:
+        """Put ``rows`` [n] at ``slots`` [n] and renew their deadlines."""
+        self.rows[slots] = rows
+        lives = self.lifetimes
+        ends = np.where(rows["open"] == 1, rows["last_click"] + lives.gap_ms, rows["last_seen"] + lives.history_ms)
+        self.deadlines[slots] = ends + lives.grace_ms
+
+    def due(self, watermarks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Slots whose deadline the watermark of their partition ([partitions], ms) has passed."""
+        slots = np.flatnonzero(self.deadlines < watermarks.max(initial=0))
+        return slots[self.deadlines[slots] < watermarks[self.partitions[slots]]]
+
+    def changes(self, slots: NDArray[np.int64]) -> list[Change]:
+        """The rows at ``slots`` as stored values, by partition."""
+        changes = []
+        owners = self.partitions[slots]
+        for partition in np.unique(owners).tolist():
+            own = slots[owners == partition]
+            listed = own.tolist()
+            keys = [self.users[slot].encode("utf-8", "surrogateescape") for slot in listed]
+            changes.append(Change(partition, keys, self._values(own, listed)))
+        return changes
+
+    def delete(self, slots: NDArray[np.int64]) -> list[Change]:
+        """Free ``slots``; tells the tombstones, by partition."""
+        changes = []
+        owners = self.partitions[slots]
+        for partition in np.unique(owners).tolist():
+            listed = slots[owners == partition].tolist()
+            keys = [self.users[slot].encode("utf-8", "surrogateescape") for slot in listed]
+            changes.append(Change(partition, keys, [None] * len(keys)))
+        self._free_slots(slots)
+        return changes
+
+    def load(self, partition: int, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Take rows over from a store or changelog, whole batches at a time; None deletes.
+
+        Raises:
+            CorruptRow: if a value does not have this version's layout.
+        """
+        latest = dict(zip(keys, values, strict=True))
+        gone = [self._slots[user] for user in _texts(key for key, value in latest.items() if value is None)
+                if user in self._slots]
+        self._free_slots(np.array(gone, np.int64))
+        kept = {key: value for key, value in latest.items() if value is not None}
+        users = _texts(kept)
+        slots = self.slots(users, np.full(len(users), partition, np.int32))
+        self._fill(slots, list(kept.values()))
+
+    def drop(self, partition: int) -> None:
+        """Forget every row of ``partition``."""
+        self._free_slots(np.flatnonzero(self.partitions == partition))
+
+    def value(self, user: str) -> bytes | None:
+        """The row of ``user`` as stored."""
+        slot = self._slots.get(user)
+        return None if slot is None else self._values(np.array([slot]), [slot])[0]
+
+    def _values(self, slots: NDArray[np.int64], listed: list[int]) -> list[bytes | None]:
+        buffer = self.rows[slots].tobytes()
+        size = ROW.itemsize
+        ids, events, logs = self.session_ids, self.last_event_ids, self.logs
+        return [
+            buffer[at : at + size] + _tail(ids[slot], events[slot], logs.get(slot) if logs else None)
+            for at, slot in zip(range(0, len(buffer), size), listed, strict=True)
+        ]
+
+    def _fill(self, slots: NDArray[np.int64], values: list[bytes]) -> None:
+        size = ROW.itemsize
+        if any(len(value) < size + _TAIL.size for value in values):
+            raise CorruptRow(f"A row has less than {size + _TAIL.size} bytes")
+        fixed = b"".join([value[:size] for value in values])
+        self.write(slots, np.frombuffer(fixed, ROW))
+        for slot, value in zip(slots.tolist(), values, strict=True):
+            self._fill_tail(slot, value[size:])
+
+    def _fill_tail(self, slot: int, tail: bytes) -> None:
+        session, event, numbers = _TAIL.unpack_from(tail)
+        if len(tail) != _TAIL.size + session + event + 8 * numbers:
+            raise CorruptRow(f"A row's tail has {len(tail)} bytes, which its lengths do not explain")
+        at = _TAIL.size
+        self.session_ids[slot] = tail[at : at + session].decode()
+        self.last_event_ids[slot] = tail[at + session : at + session + event].decode()
+        if numbers:
+            self.logs[slot] = OrderLog.unpacked(struct.unpack_from(f"<{numbers}q", tail, at + session + event))
+        else:
+            self.logs.pop(slot, None)
+
+    def _slot_or_new(self, user: str, partition: int) -> int:
+        slot = self._slots.get(user)
+        if slot is None:
+            if not self._free:
+                self._grow()
+            slot = self._slots[user] = self._free.pop()
+            self.users[slot] = user
+            self.partitions[slot] = partition
+        return slot
+
+    def _grow(self) -> None:
+        old = len(self.rows)
+        new = int(old * _GROWTH) + _FIRST_CAPACITY
+        rows = np.zeros(new, ROW)
+        rows[:old] = self.rows
+        self.rows = rows
+        self.partitions = np.concatenate([self.partitions, np.full(new - old, -1, np.int32)])
+        self.deadlines = np.concatenate([self.deadlines, np.full(new - old, _NEVER, np.int64)])
+        for texts in (self.users, self.session_ids, self.last_event_ids):
+            texts.extend([""] * (new - old))
+        self._free.extend(range(new - 1, old - 1, -1))
+
+    def _free_slots(self, slots: NDArray[np.int64]) -> None:
+        self.rows[slots] = np.zeros((), ROW)
+        self.partitions[slots] = -1
+        self.deadlines[slots] = _NEVER
+        for slot in slots.tolist():
+            del self._slots[self.users[slot]]
+            self.users[slot] = self.session_ids[slot] = self.last_event_ids[slot] = ""
+            self.logs.pop(slot, None)
+            self._free.append(slot)
+
+
+def _texts(keys: Iterable[bytes]) -> list[str]:
+    return [key.decode("utf-8", "surrogateescape") for key in keys]
+
+
+def _tail(session_id: str, event_id: str, log: OrderLog | None) -> bytes:
+    session, event = session_id.encode(), event_id.encode()
+    if log is None:
+        return _TAIL.pack(len(session), len(event), 0) + session + event
+    numbers = log.packed()
+    return b"".join(
+        (_TAIL.pack(len(session), len(event), len(numbers)), session, event, struct.pack(f"<{len(numbers)}q", *numbers))
+    )
+
+
+def check_value(value: bytes) -> bool:
+    """Whether a stored value has this version's layout."""
+    if len(value) < ROW.itemsize + _TAIL.size:
+        return False
+    session, event, numbers = _TAIL.unpack_from(value, ROW.itemsize)
+    return len(value) == int(ROW.itemsize + _TAIL.size + session + event + 8 * numbers)

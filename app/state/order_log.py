@@ -1,0 +1,74 @@
+"""The log of a user's orders that sliding windows are computed from.
+
+It holds each order of 30 days with its time, so windows slide exactly. It is bounded: beyond ``LOG_LENGTH`` entries the
+two oldest become one, dated like the later, which only ever overstates what is almost 30 days old.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+LOG_LENGTH = 128
+WINDOW_NAMES = ("10m", "1h", "24h", "7d", "30d")
+WINDOWS_MS = (600_000, 3_600_000, 86_400_000, 7 * 86_400_000, 30 * 86_400_000)
+_MONTH_MS = WINDOWS_MS[-1]
+
+
+@dataclass(slots=True)
+class OrderLog:
+    """A user's orders of the last 30 days, oldest first: times in ms, how many, and amounts in 1e-4 major units."""
+
+    times: list[int] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    amounts: list[int] = field(default_factory=list)
+
+    def add(self, ts: int, amount: int) -> None:
+        """Enter an order, and forget what is older than 30 days before the newest."""
+        at = bisect_right(self.times, ts)
+        self.times.insert(at, ts)
+        self.counts.insert(at, 1)
+        self.amounts.insert(at, amount)
+        self._forget(bisect_right(self.times, self.times[-1] - _MONTH_MS))
+        if len(self.times) > LOG_LENGTH:
+            self.counts[1] += self.counts[0]
+            self.amounts[1] += self.amounts[0]
+            self._forget(1)
+
+    def _forget(self, count: int) -> None:
+        if count:
+            del self.times[:count], self.counts[:count], self.amounts[:count]
+
+    def windows(self, ts: int) -> tuple[list[int], list[int]]:
+        """Orders and their value in each window that ends at ``ts``, both ends' own millisecond as (ts - window, ts]."""
+        stop = bisect_right(self.times, ts)
+        starts = [bisect_right(self.times, ts - window, 0, stop) for window in WINDOWS_MS]
+        return (
+            [sum(self.counts[start:stop]) for start in starts],
+            [sum(self.amounts[start:stop]) for start in starts],
+        )
+
+    def before(self, ts: int, amount: int) -> tuple[float, float, int]:
+        """Mean and standard deviation of the orders before this entered one in 30 d, in 1e-4, and the latest's time."""
+        stop = bisect_right(self.times, ts)
+        start = bisect_right(self.times, ts - _MONTH_MS, 0, stop)
+        count = sum(self.counts[start:stop]) - 1
+        if count <= 0:
+            return 0.0, 0.0, 0
+        mean = (sum(self.amounts[start:stop]) - amount) / count
+        spread = sum(
+            n * (total / n - mean) ** 2
+            for n, total in zip(self.counts[start:stop], self.amounts[start:stop], strict=True)
+        )
+        latest = self.times[stop - 2] if stop - start > 1 else self.times[start]
+        return mean, max(0.0, (spread - (amount - mean) ** 2) / count) ** 0.5, latest
+
+    def packed(self) -> list[int]:
+        """The log as integers: times, counts, amounts."""
+        return [*self.times, *self.counts, *self.amounts]
+
+    @classmethod
+    def unpacked(cls, numbers: Iterable[int]) -> "OrderLog":
+        """The log that ``packed`` gave."""
+        values = list(numbers)
+        third = len(values) // 3
+        return cls(values[:third], values[third : 2 * third], values[2 * third :])

@@ -1,0 +1,68 @@
+"""The row of a user: two lifetimes in one fixed layout.
+
+The session's fields start over with every session; the history's fields and the recurrent state last until the
+user was quiet for the history's time to live. A row is plain bytes, so a changed row is its own changelog record.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.events import CLICK_TYPES
+
+LAYOUT_VERSION = 1
+HIDDEN_UNITS = 32
+RECENT_EVENTS = 16
+PATH_LENGTH = 16
+ITEM_WORDS = 4
+MONEY_SCALE = 10_000
+
+SESSION_FIELDS: list[Any] = [
+    ("open", "u1"),  # 1 while a session is open
+    ("path_length", "u1"),  # intents in `path`
+    ("path", "u1", (PATH_LENGTH,)),  # codes of the intents the session went through, changes only
+    ("started_at", "i8"),  # ms
+    ("last_click", "i8"),  # ms, latest click of the session
+    ("events", "u4"),
+    ("counts", "u4", (len(CLICK_TYPES),)),  # clicks by type
+    ("cart", "i8"),  # value in the cart, 1e-4 of the major unit
+    ("items", "u4"),  # distinct products, by linear counting on `item_bits`
+    ("repeats", "u4"),  # events on a product seen before in this session
+    ("categories", "u4"),  # distinct categories, by linear counting on `category_bits`
+    ("item_bits", "u8", (ITEM_WORDS,)),
+    ("category_bits", "u8"),
+]
+HISTORY_FIELDS: list[Any] = [
+    ("first_seen", "i8"),  # ms
+    ("last_seen", "i8"),  # ms, latest event of any kind
+    ("sessions", "u4"),
+    ("clicks", "u4"),
+    ("adds", "u4"),
+    ("purchases", "u4"),
+    ("abandoned_carts", "u4"),  # sessions that ended with a cart and no purchase
+    ("last_purchase", "i8"),  # ms, 0 if none
+    ("known_frauds", "u4"),
+    ("last_fraud", "i8"),  # ms at which the latest fraud became known, 0 if none
+    ("alerted_until", "i8"),  # ms, end of the window in which the user's alert was raised
+    ("hidden", "f4", (HIDDEN_UNITS,)),
+]
+MEMORY_FIELDS: list[Any] = [
+    ("recent_count", "u4"),
+    ("recent", "u8", (RECENT_EVENTS,)),  # hashes of the latest event ids, a ring
+]
+ROW = np.dtype(SESSION_FIELDS + HISTORY_FIELDS + MEMORY_FIELDS)
+
+Rows = NDArray[Any]  # [n] of ROW
+
+
+def clear_sessions(rows: Rows) -> None:
+    """Start the session's fields of ``rows`` over, in place."""
+    for name, *_ in SESSION_FIELDS:
+        rows[name] = 0
+
+
+def clear_history(rows: Rows) -> None:
+    """Start the history's fields of ``rows`` over, in place."""
+    for name, *_ in HISTORY_FIELDS:
+        rows[name] = 0

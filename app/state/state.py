@@ -1,0 +1,61 @@
+"""Everything a step reads and changes: the users' rows, and how far each partition's event time has come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.events.records import Records
+from app.events.stream_time import StreamTime
+from app.state.columns import Lifetimes, UserTable
+
+_SWEEP_EVERY_MS = 1_000
+
+
+@dataclass(eq=False)
+class State:
+    """The state of the partitions a worker owns."""
+
+    table: UserTable
+    times: dict[int, StreamTime] = field(default_factory=dict)
+    _swept: dict[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, lifetimes: Lifetimes) -> "State":
+        """The state before the first record."""
+        return cls(UserTable(lifetimes))
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition that is no longer owned."""
+        self.table.drop(partition)
+        self.times.pop(partition, None)
+        self._swept.pop(partition, None)
+
+    def advance(self, records: Records) -> NDArray[np.bool_]:
+        """Move event time on by ``records``; tells which are late, by position [n]."""
+        ts = np.zeros(len(records), np.int64)
+        for columns in records.topics.values():
+            ts[columns.position] = columns.ts
+        late = [np.zeros(0, np.bool_)]
+        start = 0
+        for partition, count in records.partitions:
+            time = self.times.setdefault(partition, StreamTime())
+            stop = start + count
+            users = partial(records.users, start, stop)
+            late.append(time.advance(ts[start:stop], users, self.table.lifetimes.grace_ms))
+            start = stop
+        return np.concatenate(late)
+
+    def due(self, partitions: Sequence[int]) -> NDArray[np.int64]:
+        """Slots of ``partitions`` whose session or history is over; looks once per second of event time."""
+        moved = [
+            partition
+            for partition in partitions
+            if abs(self.times[partition].watermark - self._swept.get(partition, 0)) >= _SWEEP_EVERY_MS
+        ]
+        watermarks = np.zeros(max(self.times, default=0) + 1, np.int64)
+        for partition in moved:
+            self._swept[partition] = watermarks[partition] = self.times[partition].watermark
+        return self.table.due(watermarks) if moved else np.zeros(0, np.int64)

@@ -1,0 +1,97 @@
+"""The whole business in one function: state and records in, effects out.
+
+Pure and synchronous: no broker, no clock, no randomness. The worker, a replay, the export of training rows and the
+benchmark drive this same function, so live equals replay equals training.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.batch import TOPICS, Batch, admit, lifetimes, split
+from app.effects import Effects
+from app.events.align import Aligned
+from app.events.decode import Rejected
+from app.events.records import Records, gather
+from app.features.scan import Flags, Ints, group_index, group_starts
+from app.models.runtime import IntentScorer, RiskScorer
+from app.scoring.clicks import score_clicks
+from app.scoring.orders import score_orders
+from app.scoring.sessions import close_over, closed_rows
+from app.state.rows import Rows, clear_history, clear_sessions
+from app.state.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models in force, passed in like everything else that is not the step's own."""
+
+    intent: IntentScorer
+    risk: RiskScorer
+
+
+def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Sequence[Rejected] = ()) -> Effects:
+    """Process what alignment let through.
+
+    What an event yields depends on the earlier events of its user alone, in the order given, never on how they were
+    cut into calls.
+
+    Args:
+        state: rows and watermarks; changed in place, in memory only.
+        aligned: records by partition, each in order of event time.
+        models: score clicks and orders.
+        rejected: records that did not decode; they are passed on to the dead letters.
+    """
+    effects = Effects(rejected=list(rejected))
+    records = gather(aligned, TOPICS)
+    if not len(records):
+        return effects
+    late = state.advance(records)
+    batch = admit(state, records, late, effects)
+    touched = batch.slot[group_starts(batch.slot)]
+    rest: Batch | None = batch if len(batch) else None
+    while rest is not None:
+        rest = _process(state, records, rest, models, effects)
+    swept, expired = close_over(state, [partition for partition, _ in records.partitions], effects)
+    effects.expired = len(expired)
+    changed = np.setdiff1d(np.union1d(touched, swept), expired, assume_unique=True)
+    effects.changes += state.table.changes(changed)
+    effects.changes += state.table.delete(expired)
+    return effects
+
+
+def _process(state: State, records: Records, batch: Batch, models: Models, effects: Effects) -> Batch | None:
+    """Process the records up to where a history would begin anew within the batch; returns the rest."""
+    starts = group_starts(batch.slot)
+    fresh, cut = lifetimes(state.table.rows[batch.slot[starts]], batch, state.table.lifetimes.history_ms)
+    rest = None
+    if cut is not None:
+        batch, rest = split(batch, cut)
+        starts = group_starts(batch.slot)
+        fresh, _ = lifetimes(state.table.rows[batch.slot[starts]], batch, state.table.lifetimes.history_ms)
+    slots = batch.slot[starts]
+    marks = np.zeros(len(batch), np.bool_)
+    marks[starts] = True
+    user = group_index(marks)
+    rows = state.table.rows[slots]
+    _begin(state, slots, rows, fresh, batch.ts[starts], effects)
+    before = rows.copy()
+    seen = score_clicks(state.table, records, batch, user, slots, rows, models.intent, effects)
+    score_orders(state.table, records, batch, user, slots, before, rows, seen, models.risk, effects)
+    rows["last_seen"] = np.maximum(rows["last_seen"], np.maximum.reduceat(batch.ts, starts))
+    state.table.write(slots, rows)
+    return rest
+
+
+def _begin(state: State, slots: Ints, rows: Rows, fresh: Flags, ts: Ints, effects: Effects) -> None:
+    """Start the history of ``fresh`` users over; a session that is still open ends before it."""
+    ending = fresh & (rows["open"] == 1)
+    effects.closed += closed_rows(state.table, slots[ending], rows[ending])
+    over = rows[fresh]
+    clear_sessions(over)
+    clear_history(over)
+    over["first_seen"] = ts[fresh]
+    rows[fresh] = over
+    for slot in slots[ending].tolist():
+        state.table.logs.pop(slot, None)
