@@ -18,5 +18,5 @@ def test_a_broker_that_is_not_there_is_named_with_what_to_do() -> None:
 
 
 def test_an_address_that_is_none_is_named() -> None:
-    with pytest.raises(UsageProblem, match="no Kafka answers at nonsense:port: .*--broker HOST:PORT"):
+    with pytest.raises(UsageProblem, match=r"no Kafka answers at nonsense:port: .*--broker HOST:PORT"):
         asyncio.run(send([], "nonsense:port"))
