@@ -1,14 +1,15 @@
 """The changelog: a compacted topic with the latest row of every key, the truth about a table.
 
-A record is the key's bytes and the row: a version byte, then bytes that only the columns understand; no value
-means that the key is gone (a tombstone). One partition holds the keys of the same partition of the inputs.
+A record is the key's bytes and the row's, which only the columns understand and check; no value means that the key
+is gone (a tombstone). One partition holds the keys of the same partition of the inputs.
 
 A row that does not parse is never skipped in silence: if it is still the latest of its key at the end of a
 recovery, the worker stops (`UnreadableRows`). Starting such a user from nothing would send out wrong results
 that look right. A later row or tombstone of the same key mends it.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -49,31 +50,28 @@ class Changelog:
     tombstones_kept_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class RowFormat:
-    """Rows of one version and one length: what the columns of this build can read.
-
-    Attributes:
-        version: the first byte, 0–255.
-        size: of the whole value in bytes, the version byte included.
-    """
-
-    version: int
-    size: int
-
-    def unreadable(self, values: Sequence[bytes | None]) -> list[int]:
-        """The positions of the values that are not rows of this format; a tombstone (None) is fine."""
-        version, size = self.version, self.size
-        return [
-            position
-            for position, value in enumerate(values)
-            if value is not None and (len(value) != size or value[0] != version)
-        ]
-
-
 def changelog_topic(group: str, table: str) -> str:
     """The changelog's name, as Faust forms it: `<group>-<table>-changelog`."""
     return f"{group}-{table}-changelog"
+
+
+async def common_partitions(broker: str, topics: Collection[str]) -> int:
+    """The number of partitions that every one of the input topics has.
+
+    Raises:
+        ChangelogMismatch: a topic is missing, or their numbers differ, so that one key would lie in partitions of
+            different workers.
+        aiokafka.errors.KafkaError: no broker answers, or it refuses.
+    """
+    async with _admin(broker) as admin:
+        described = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    if missing := sorted(set(topics) - set(described)):
+        raise ChangelogMismatch(f"no topic {', '.join(missing)} at {broker}: make it with `sluice topics create`")
+    counts = {topic: described[topic] for topic in sorted(topics)}
+    if len(set(counts.values())) != 1:
+        found = ", ".join(f"{topic} {count}" for topic, count in counts.items())
+        raise ChangelogMismatch(f"the input topics must have the same number of partitions; they have: {found}")
+    return next(iter(counts.values()))
 
 
 async def ensure_changelog(broker: str, topic: str, partitions: int) -> Changelog:
@@ -99,14 +97,20 @@ async def ensure_changelog(broker: str, topic: str, partitions: int) -> Changelo
 
 
 async def _topic_config(broker: str, topic: str) -> dict[str, str]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
-    try:
-        await admin.start()
-        wanted = ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(TOPIC_CONFIG))
+    wanted = ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(TOPIC_CONFIG))
+    async with _admin(broker) as admin:
         (response,) = await admin.describe_configs([wanted])
-    finally:
-        await admin.close()
     (described,) = response.to_object()["resources"]
     if (error := for_code(described["error_code"])) is not NoError:
         raise error(f"reading the configuration of topic {topic}: {described['error_message']}")
     return {entry["config_names"]: entry["config_value"] for entry in described["config_entries"]}
+
+
+@asynccontextmanager
+async def _admin(broker: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()

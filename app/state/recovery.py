@@ -102,6 +102,8 @@ async def recover(
             await restored[-1].load_stored()
         await _read_changelog(restored, broker, on_progress, stalled_s)
         _require_readable(changelog, restored)
+        for each in restored:
+            each.finish()
     except BaseException:
         for each in restored:
             each.close()

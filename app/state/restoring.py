@@ -22,7 +22,7 @@ class Rows(Protocol):
         """Forget every row of the partition; there may be none."""
 
     def unreadable(self, values: Sequence[bytes | None]) -> Sequence[int]:
-        """The positions of values that are not rows of this build; see `RowFormat`."""
+        """The positions of values that are not rows of this build: another version, a wrong length."""
 
 
 class Rebuilt(StrEnum):
@@ -124,6 +124,10 @@ class RestoredPartition:
         self.store.write(keys, values, piece.next_offset)
         self._load(keys, values)
         self.position = piece.next_offset
+
+    def finish(self) -> None:
+        """Note in the store that it lacks nothing as of now, also where nothing was read."""
+        self.store.write([], [], self.position)
 
     def close(self) -> None:
         """Give the partition up: rows and store."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from app.state.changelog import Changelog, ChangelogMismatch, RowFormat, changelog_topic, ensure_changelog
+from app.state.changelog import Changelog, ChangelogMismatch, changelog_topic, common_partitions, ensure_changelog
 from app.state.recovery import Progress, RecoveryReport, RecoveryStalled, UnreadableRows, recover
 from app.state.restoring import PartitionReport, Rebuilt
 from app.state.store import StoreLocked, Stores
 from tests.broker import changelogs as log
 from tests.broker.changelogs import live, rows, tombstones
-from tests.state.columns import DictRows
+from tests.state.columns import DictRows, RowFormat
 
 pytestmark = pytest.mark.broker
 
@@ -219,11 +219,23 @@ def test_a_store_older_than_tombstones_are_kept_is_rebuilt(case: Case, age_h: in
         await log.make(case.kafka, case.topic)
         await append(rows(0, 3))(case)
         await case.recover("warm")
-        case.now += age_h * HOUR_MS
-        assert (await case.recover("warm")).rebuilt is None, "nothing was missed: the store is at the end"
         await append(rows(3, 4))(case)
+        case.now += age_h * HOUR_MS
         assert (await case.recover("warm")).rebuilt == rebuilt
         assert case.rows.of(0) == live(rows(0, 4))
+
+    asyncio.run(scenario())
+
+
+def test_a_store_at_the_end_of_the_changelog_is_right_however_old(case: Case) -> None:
+    async def scenario() -> None:
+        await log.make(case.kafka, case.topic)
+        await append(rows(0, 3))(case)
+        await case.recover("warm")
+        case.now += 1_000 * HOUR_MS
+        assert (await case.recover("warm")).rebuilt is None
+        await append(rows(3, 4))(case)
+        assert (await case.recover("warm")).rebuilt is None, "the second recovery has found nothing missing"
 
     asyncio.run(scenario())
 
@@ -359,6 +371,20 @@ def test_the_changelog_is_made_once_compacted_and_with_the_inputs_partitions(cas
         assert await ensure_changelog(case.kafka, case.topic, 3) == made
         with pytest.raises(Exception, match="has 3 partitions and not 4"):
             await ensure_changelog(case.kafka, case.topic, 4)
+
+    asyncio.run(scenario())
+
+
+def test_input_topics_must_exist_and_have_the_same_number_of_partitions(case: Case) -> None:
+    async def scenario() -> None:
+        one, two, other = (f"{case.topic}-{name}" for name in ("one", "two", "other"))
+        for topic, partitions in ((one, 3), (two, 3), (other, 2)):
+            await log.make(case.kafka, topic, partitions)
+        assert await common_partitions(case.kafka, [one, two]) == 3
+        with pytest.raises(ChangelogMismatch, match=r"-one 3, .*-other 2"):
+            await common_partitions(case.kafka, [one, other])
+        with pytest.raises(ChangelogMismatch, match="no topic nowhere"):
+            await common_partitions(case.kafka, [one, "nowhere"])
 
     asyncio.run(scenario())
 

@@ -1,8 +1,29 @@
 """The simplest rows: a dictionary for each partition."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from app.state.changelog import RowFormat
+
+@dataclass(frozen=True, slots=True)
+class RowFormat:
+    """Rows of one version and one length.
+
+    Attributes:
+        version: the first byte, 0–255.
+        size: of the whole value in bytes, the version byte included.
+    """
+
+    version: int
+    size: int
+
+    def unreadable(self, values: Sequence[bytes | None]) -> list[int]:
+        """The positions of the values that are not rows of this format; a tombstone (None) is fine."""
+        version, size = self.version, self.size
+        return [
+            position
+            for position, value in enumerate(values)
+            if value is not None and (len(value) != size or value[0] != version)
+        ]
 
 
 class DictRows:

@@ -1,0 +1,118 @@
+"""The partitions that a worker holds, and which work on them still counts.
+
+A step changes rows in memory first and the store last, after its changelog records are durable. When the group
+changes hands in between, that work may never have been committed: such a partition is not kept but
+read back, and what comes late from the old work is refused.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+from app.state.recovery import RecoveryReport
+from app.state.restoring import Rows
+from app.state.store import PartitionStore
+
+Recover: TypeAlias = Callable[[Collection[int]], Awaitable[tuple[dict[int, PartitionStore], RecoveryReport]]]
+"""`recover` of partitions, with everything else bound."""
+
+
+class PartitionLost(Exception):
+    """The partition was given away or read back since the work began: its result must not be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One step on one partition, from `begin` to `write`."""
+
+    partition: int
+    tenure: int
+
+
+class HeldPartitions:
+    """Rows in memory and their stores, for as long as the worker holds their partitions.
+
+    Not thread-safe: it belongs to the event loop of the worker.
+    """
+
+    def __init__(self, rows: Rows, recover: Recover) -> None:
+        self._rows = rows
+        self._recover = recover
+        self._stores: dict[int, PartitionStore] = {}
+        self._tenures: Counter[int] = Counter()
+        self._unfinished: Counter[int] = Counter()
+
+    @property
+    def stores(self) -> Mapping[int, PartitionStore]:
+        """The open stores by partition: what is held now."""
+        return MappingProxyType(self._stores)
+
+    async def assign(self, partitions: Collection[int]) -> RecoveryReport | None:
+        """Hold exactly these partitions; no work may go on meanwhile.
+
+        Partitions held before stay as they are, unless work on them has begun and was not written.
+
+        Returns:
+            The report on those that were read back; None where there were none.
+
+        Raises:
+            What `recover` raises. Then the partitions that were to be read back are not held.
+        """
+        unfinished = {partition for partition, count in self._unfinished.items() if count}
+        for partition in set(self._stores) - (set(partitions) - unfinished):
+            self._give_up(partition)
+        missing = sorted(set(partitions) - set(self._stores))
+        if not missing:
+            return None
+        stores, report = await self._recover(missing)
+        self._stores.update(stores)
+        return report
+
+    def begin(self, partition: int) -> Work:
+        """Say that a step is about to change rows of the partition.
+
+        Raises:
+            PartitionLost: the partition is not held.
+        """
+        if partition not in self._stores:
+            raise PartitionLost(f"partition {partition} is not held by this worker")
+        self._unfinished[partition] += 1
+        return Work(partition, self._tenures[partition])
+
+    def write(
+        self, work: Work, keys: Sequence[bytes], values: Sequence[bytes | None], changelog_offset: int | None
+    ) -> None:
+        """End a step: put its rows into the store. Only after its changelog records are durable, and in order.
+
+        Args:
+            work: from `begin`.
+            keys: of the changed rows.
+            values: of the changed rows; None deletes.
+            changelog_offset: the next one to read after the step's records; None where it has none or where the
+                broker did not say: the offset stays, and a restart reads these records again.
+
+        Raises:
+            PartitionLost: see `Work`; nothing is written.
+        """
+        partition = work.partition
+        if partition not in self._stores or work.tenure != self._tenures[partition]:
+            raise PartitionLost(f"partition {partition} was given away while a step on it was being written")
+        store = self._stores[partition]
+        if keys or changelog_offset is not None:
+            offset = changelog_offset if changelog_offset is not None else store.offset
+            store.write(keys, values, offset or 0)
+        self._unfinished[partition] -= 1
+
+    def close(self) -> None:
+        """Close every store; the rows stay."""
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
+
+    def _give_up(self, partition: int) -> None:
+        self._tenures[partition] += 1
+        self._unfinished.pop(partition, None)
+        self._stores.pop(partition).close()
+        self._rows.drop(partition)
