@@ -25,7 +25,7 @@ def only_batch(*files: Path) -> RecordedBatch:
 def test_lines_go_by_type_to_their_topic_in_time_order_as_the_bytes_they_are(tmp_path: Path) -> None:
     order = line("o", T + 1, type="order_placed", user_id="买家")
     label = line("l", T, label="fraud", user_id=None, anonymous_id="a1")
-    click = b'{ "ts" : %d, "type":"page_viewed","event_id":"c", "unknown":[1e5] }' % (T - 1)
+    click = b'  { "ts" : %d, "type":"page_viewed","event_id":"c", "unknown":[1e5] } ' % (T - 1)
     file = tmp_path / "events.jsonl"
     file.write_bytes(b"\r\n".join([order, label, b"", click]))
     batch = only_batch(file)

@@ -56,7 +56,6 @@ class Shop:
         batch_rows: int = 1_024,
         chargeback_delay_s: float = 3 * 86_400,
     ) -> None:
-        self.rows: int | None = None
         self._seed = seed
         self._users = users
         self._start_ts = start_ts
