@@ -13,7 +13,7 @@ def open_recording(files: Sequence[Path], kind: str, batch_rows: int = 8192) -> 
     """The events of all files as one stream in event-time order, in batches of at most `batch_rows`.
 
     `kind` is a name in ADAPTERS. Parquet, CSV and JSON lines are told apart by suffix. The columns that are
-    used stay in memory (payments-handbook: 60 bytes a row); payloads are made batch by batch.
+    used stay in memory (payments-handbook: 80 bytes a row); payloads are made batch by batch.
     Raises UsageProblem for an unknown kind, a file that is missing or unreadable, or columns that do not fit.
     """
     adapter = ADAPTERS.get(kind)

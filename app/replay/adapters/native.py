@@ -2,11 +2,12 @@
 
 A JSON line goes through as the bytes it is, valid or not; blank lines are no events. What cannot be read as
 an event at all goes to the clickstream topic, for the engine to dead-letter, at the time of the line before
-it. A table has one column per field. A null cell is an absent field; in CSV everything is text but the
-numbers of the contract.
+it. A table has one column per field. A null cell, or a number that is none (NaN), is an absent field; in CSV
+everything is text but the numbers of the contract.
 """
 
 import mmap
+from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,9 @@ class LinesSource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        places: list[tuple[int, int]] = []
-        times: list[int] = []
+        places, times = array("q"), array("q")
         for start, line in _lines(path):
-            places.append((start, len(line)))
+            places.extend((start, len(line)))
             times.append(_time(_envelope(line), times[-1] if times else 0))
         self._places: npt.NDArray[np.int64] = np.array(places, dtype=np.int64).reshape(-1, 2)
         self.times: npt.NDArray[np.int64] = np.array(times, dtype=np.int64)
