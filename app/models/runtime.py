@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.cli.errors import UsageProblem
 from app.features.clicks import CLICK_FEATURES
 from app.features.orders import ORDER_FEATURES
-from app.models.manifest import Manifest, ScoreMapping
+from app.models.manifest import ScoreMapping
 from app.models.repository import StoredModel, read_model
 from app.models.session import Provider, Session, open_session
 from app.state.rows import HIDDEN_UNITS
@@ -80,12 +80,11 @@ class RiskScorer(Protocol):
 class IntentModel:
     """A click model of the repository; states may go on from one version to another with the same ``encoder``."""
 
-    def __init__(self, session: Session, manifest: Manifest) -> None:
+    def __init__(self, session: Session, name: str, version: str, encoder: str | None = None) -> None:
         self._run = session.run
-        self.manifest = manifest
-        self.name = manifest.name
-        self.version = manifest.version
-        self.encoder = manifest.encoder
+        self.name = name
+        self.version = version
+        self.encoder = encoder
 
     def score(self, features: Floats, hidden: Floats) -> IntentScores:
         """See `IntentScorer.score`."""
@@ -97,11 +96,10 @@ class IntentModel:
 class RiskModel:
     """An order model of the repository, with the ``mapping`` of its probabilities to risk scores."""
 
-    def __init__(self, session: Session, manifest: Manifest, mapping: ScoreMapping) -> None:
+    def __init__(self, session: Session, name: str, version: str, mapping: ScoreMapping) -> None:
         self._run = session.run
-        self.manifest = manifest
-        self.name = manifest.name
-        self.version = manifest.version
+        self.name = name
+        self.version = version
         self.mapping = mapping
 
     def score(self, features: Floats) -> RiskScores:
@@ -128,7 +126,8 @@ def load_intent(
             f"{stored.path} has {stored.manifest.hidden_units} hidden units and rows have room for {HIDDEN_UNITS}; "
             "run `sluice train intent`"
         )
-    return IntentModel(open_session(stored, provider), stored.manifest)
+    manifest = stored.manifest
+    return IntentModel(open_session(stored, provider), manifest.name, manifest.version, manifest.encoder)
 
 
 def load_risk(
@@ -140,7 +139,8 @@ def load_risk(
         UsageProblem: it is missing, damaged, or made for other features.
     """
     stored = read_model(repository, "risk", name, version, [feature.name for feature in ORDER_FEATURES])
-    return RiskModel(open_session(stored, provider), stored.manifest, _mapping(stored))
+    manifest = stored.manifest
+    return RiskModel(open_session(stored, provider), manifest.name, manifest.version, _mapping(stored))
 
 
 def _mapping(stored: StoredModel) -> ScoreMapping:

@@ -41,7 +41,7 @@ def open_session(model: StoredModel, provider: Provider) -> Session:
     """
     providers = _providers(provider)
     try:
-        session = _session(model.graph, providers)
+        session = session_of(model.graph, providers)
     except Exception as error:
         if _CUDA not in providers:
             raise UsageProblem(
@@ -65,14 +65,15 @@ def _providers(provider: Provider) -> list[str]:
     return [_CPU]
 
 
-def _session(graph: bytes, providers: list[str]) -> Session:
+def session_of(graph: bytes, providers: Sequence[str] = (_CPU,)) -> Session:
+    """A session of a serialised graph, on the CPU unless told otherwise."""
     options = onnxruntime.SessionOptions()
     # A second thread costs more in waiting than it saves at these sizes; workers scale by process.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
-    session: Session = onnxruntime.InferenceSession(graph, options, providers=providers)
+    session: Session = onnxruntime.InferenceSession(graph, options, providers=list(providers))
     return session
 
 

@@ -16,11 +16,9 @@ def test_the_corners() -> None:
     assert risk_score(p, MAPPING).tolist() == [0, 32, 65, 70, 75, 87, 100]
 
 
-@given(probabilities, probabilities, probabilities)
-def test_bands_are_exact_for_every_probability(a: float, b: float, p: float) -> None:
-    low, high = sorted((a, b))
-    if not 0 < low < high < 1:
-        return
+@given(st.lists(st.floats(1e-6, 1 - 1e-6), min_size=2, max_size=2, unique=True), probabilities)
+def test_bands_are_exact_for_every_probability(limits: list[float], p: float) -> None:
+    low, high = sorted(limits)
     near = np.array([p, low, high, np.nextafter(low, 0), np.nextafter(high, 0)])
     score = risk_score(near, ScoreMapping(low, high))
     assert ((score >= 65) == (near >= low)).all()

@@ -1,0 +1,41 @@
+"""What a model must beat: the rates of the past, and a logistic regression on the same inputs."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from schemas.outputs import INTENTS
+
+Floats = NDArray[np.float32]
+
+_ITERATIONS = 200
+
+
+def prior_intents(learned: NDArray[np.int64], rows: int) -> NDArray[np.float64]:
+    """The share of each intent among those ``learned``, for as many ``rows`` [rows, 7]."""
+    share = np.bincount(learned, minlength=len(INTENTS)) / len(learned)
+    return np.tile(share, (rows, 1))
+
+
+def logistic_purchase(inputs: Floats, truth: NDArray[np.bool_], measured: Floats) -> NDArray[np.float64]:
+    """Probabilities [m] for the rows ``measured`` [m, F], learned from ``inputs`` [n, F] and 0/1 [n]."""
+    return np.asarray(_fitted(inputs, truth).predict_proba(measured)[:, 1], np.float64)
+
+
+def logistic_intents(inputs: Floats, truth: NDArray[np.int64], measured: Floats) -> NDArray[np.float64]:
+    """Probabilities [m, 7] for the rows ``measured`` [m, F], learned from ``inputs`` [n, F] and intents [n]."""
+    fitted = _fitted(inputs, truth)
+    probabilities = np.zeros((len(measured), len(INTENTS)))
+    probabilities[:, fitted.classes_] = fitted.predict_proba(measured)
+    return probabilities
+
+
+def _fitted(inputs: Floats, truth: NDArray[Any]) -> LogisticRegression:
+    with warnings.catch_warnings():
+        # Some hundred steps settle the metrics; the last digits of the weights would take thousands.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return LogisticRegression(C=0.1, max_iter=_ITERATIONS).fit(inputs, truth)

@@ -1,0 +1,75 @@
+"""Data sets of clicks, ready to train and measure the intent model on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.features.clicks import CLICK_FEATURES
+from app.features.scan import group_index, group_starts, ranks
+from app.models.manifest import DataFile
+from app.models.runtime import IntentScorer
+from app.models.waves import score_waves
+from app.state.columns import Lifetimes
+from app.state.rows import HIDDEN_UNITS
+from app.training.labels import ClickLabels, click_labels
+from app.training.rows import ClickRows, Progress, click_rows
+from app.training.sources import Source
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+_USER_CLICKS = [feature.name for feature in CLICK_FEATURES].index("user_clicks")
+
+
+@dataclass(frozen=True, eq=False)
+class ClickSet:
+    """A data set: its rows and labels, the ``part`` of each click [n] (a session belongs to the part it starts in), and
+    the number of the ``history`` [n] along which the recurrent state goes on."""
+
+    name: str
+    rows: ClickRows
+    labels: ClickLabels
+    part: Ints
+    history: Ints
+    described: DataFile
+    split: str
+
+    def scored(self, model: IntentScorer) -> tuple[Floats, Floats]:
+        """Probabilities of the intents [n, 7] and of a purchase [n] by ``model``, as a worker would score them."""
+        starts = group_starts(self.history)
+        hidden = np.zeros((len(starts), HIDDEN_UNITS), np.float32)
+        return score_waves(model, self.rows.features, hidden, self.history, ranks(starts, self.history))
+
+
+def read_click_set(source: Source, data: Path, lifetimes: Lifetimes, done: Progress) -> ClickSet:
+    """Replay ``source`` through the step and label what came of it.
+
+    Raises:
+        UsageProblem: its file is not in ``data``.
+    """
+    rows = click_rows(source.open(data), lifetimes, done)
+    return ClickSet(
+        name=source.name,
+        rows=rows,
+        labels=click_labels(rows.session, rows.type, rows.features),
+        part=source.split.parts(rows.started_at),
+        history=histories(rows),
+        described=source.described(data, len(rows.ts)),
+        split=source.split.described(),
+    )
+
+
+def histories(rows: ClickRows) -> Ints:
+    """Numbers from 0 [n] of the histories: a user's begins anew after the state's time to live."""
+    begins = (np.diff(rows.user, prepend=-1) != 0) | (rows.features[:, _USER_CLICKS] == 1)
+    return group_index(begins)
+
+
+def shares(sets: Sequence[ClickSet], parts: Sequence[int]) -> Floats:
+    """How much each click of all sets counts [N]: sets alike, clicks outside ``parts`` not at all; 1 on average."""
+    inside = [np.isin(one.part, parts) for one in sets]
+    weights = np.concatenate([mine / mine.sum() for mine in inside])
+    return (weights * len(weights) / len(sets)).astype(np.float32)

@@ -1,0 +1,41 @@
+"""The metrics of models and baselines, by their usual names."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, average_precision_score, brier_score_loss, f1_score, log_loss, roc_auc_score
+
+from schemas.outputs import INTENTS
+
+Values = NDArray[np.floating[Any]]
+
+_LEAST = 1e-7
+
+
+def binary_figures(truth: NDArray[Any], probability: Values) -> dict[str, float]:
+    """AUC, average precision, log-loss and Brier score of probabilities [n] against 0/1 [n], and the true ``rate``."""
+    wide = np.clip(probability.astype(np.float64), _LEAST, 1 - _LEAST)
+    return _rounded(
+        auc=roc_auc_score(truth, wide),
+        average_precision=average_precision_score(truth, wide),
+        log_loss=log_loss(truth, wide),
+        brier=brier_score_loss(truth, wide),
+        rate=np.mean(truth),
+    )
+
+
+def intent_figures(truth: NDArray[np.int64], probabilities: Values) -> dict[str, float]:
+    """Accuracy, macro-F1 (over the intents that occur) and log-loss of probabilities [n, 7] against intents [n]."""
+    wide = np.clip(probabilities.astype(np.float64), _LEAST, 1)
+    wide /= wide.sum(axis=1, keepdims=True)
+    present = np.unique(truth)
+    return _rounded(
+        accuracy=accuracy_score(truth, wide.argmax(axis=1)),
+        macro_f1=f1_score(truth, wide.argmax(axis=1), labels=present, average="macro", zero_division=0),
+        log_loss=log_loss(truth, wide, labels=np.arange(len(INTENTS))),
+    )
+
+
+def _rounded(**figures: float) -> dict[str, float]:
+    return {name: round(float(value), 4) for name, value in figures.items()}

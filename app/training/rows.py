@@ -1,0 +1,121 @@
+"""Training rows: recorded events through the very path of production, with the features kept.
+
+No feature is computed here. The models of the replay know nothing and answer with zeros.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.batch import TOPICS
+from app.effects import Effects
+from app.events.align import Aligner
+from app.events.decode import Decoder
+from app.models.manifest import ScoreMapping
+from app.models.runtime import IntentScores, RiskScores
+from app.replay.fetches import Fetches
+from app.replay.recorded import RecordedBatch
+from app.state.columns import Lifetimes
+from app.state.state import State
+from app.step import Models, step
+from schemas.outputs import INTENTS
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Progress = Callable[[int], None]
+
+_STEP_RECORDS = 8_192
+_MAX_VALUE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class ClickRows:
+    """Clicks [n] sorted by user, then by the order they were processed in: numbers of the ``user`` and the ``session``
+    [n], both rising, type codes and times in ms [n], when the session started in ms [n], and features [n, F]."""
+
+    user: Ints
+    session: Ints
+    type: Ints
+    ts: Ints
+    started_at: Ints
+    features: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class OrderRows:
+    """Orders [m] in the order of their times: ids, users, times in ms [m], and features [m, G]."""
+
+    order_ids: list[str]
+    users: list[str]
+    ts: Ints
+    features: Floats
+
+
+def click_rows(recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: Progress) -> ClickRows:
+    """Every click of ``recording`` that the step scores."""
+    parts = [clicks for effects in replayed(recording, lifetimes, done) for clicks in effects.clicks]
+    users = _numbers(user for part in parts for user in part.users)
+    sessions = _numbers(session for part in parts for session in part.session_ids)
+    order = np.argsort(users, kind="stable")
+    user, session = users[order], sessions[order]
+    return ClickRows(
+        user=user,
+        session=np.cumsum((np.diff(session, prepend=-1) != 0) | (np.diff(user, prepend=-1) != 0)),
+        type=np.concatenate([part.type for part in parts])[order],
+        ts=np.concatenate([part.ts for part in parts])[order],
+        started_at=np.concatenate([part.session_started_at for part in parts])[order],
+        features=np.concatenate([part.features for part in parts])[order],
+    )
+
+
+def order_rows(recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: Progress) -> OrderRows:
+    """Every order of ``recording`` that the step scores."""
+    parts = [orders for effects in replayed(recording, lifetimes, done) for orders in effects.orders]
+    ts = np.concatenate([part.ts for part in parts])
+    order = np.argsort(ts, kind="stable")
+    orders = [order for part in parts for order in part.orders]
+    users = [user for part in parts for user in part.users]
+    return OrderRows(
+        order_ids=[orders[i].order_id for i in order.tolist()],
+        users=[users[i] for i in order.tolist()],
+        ts=ts[order],
+        features=np.concatenate([part.features for part in parts])[order],
+    )
+
+
+def replayed(recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: Progress) -> Iterator[Effects]:
+    """The effects of every step; ``done`` is told how many events each batch had."""
+    state = State.empty(lifetimes)
+    fetches, aligner = Fetches(partitions=1), Aligner(0, TOPICS, max_idle=0)
+    decoder = Decoder(_MAX_VALUE_BYTES, lambda user, partition: True)
+    models = Models(_UntrainedIntent(), _UntrainedRisk())
+    for batch in recording:
+        for fetched in fetches.of(batch):
+            aligner.add(decoder.decode(fetched))
+        while aligned := aligner.take(lambda topic: 0, 0, _STEP_RECORDS):
+            yield step(state, [aligned], models)
+        done(len(batch))
+
+
+def _numbers(names: Iterable[str]) -> Ints:
+    """A number for each name, in the order of first appearance."""
+    known: dict[str, int] = {}
+    return np.array([known.setdefault(name, len(known)) for name in names], np.int64)
+
+
+class _UntrainedIntent:
+    name, version = "untrained", "0"
+
+    def score(self, features: Floats, hidden: Floats) -> IntentScores:
+        zeros = np.zeros((len(features), len(INTENTS)), np.float32)
+        return IntentScores(hidden, zeros, zeros[:, 0])
+
+
+class _UntrainedRisk:
+    name, version = "untrained", "0"
+    mapping = ScoreMapping(p_elevated=0.5, p_highest=0.75)
+
+    def score(self, features: Floats) -> RiskScores:
+        return RiskScores(np.zeros(len(features), np.float32), np.zeros_like(features))

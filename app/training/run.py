@@ -1,0 +1,15 @@
+"""The trainers by the kind of model they make."""
+
+from pathlib import Path
+
+from app.state.columns import Lifetimes
+from app.training.intent import train_intent
+from app.training.progress import Reporter
+from app.training.storing import Trained
+
+
+def trained(
+    kind: str, data: Path, version: str, created: str, lifetimes: Lifetimes, quick: bool, reporter: Reporter
+) -> Trained:
+    """A new model of ``kind``; see `train_intent` and `train_risk` for the rest."""
+    return train_intent(data, version, created, lifetimes, quick, reporter)

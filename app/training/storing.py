@@ -1,0 +1,49 @@
+"""A trained model into the repository, with a report to read beside the manifest."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.models.manifest import MANIFEST_FILE, MODEL_FILE, DataFile, Manifest, write_manifest
+
+REPORT_FILE = "report.md"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that is not stored yet."""
+
+    graph: bytes
+    manifest: Manifest
+
+
+def store(repository: Path, trained: Trained) -> Path:
+    """Write the model where its manifest says, and return the folder. The manifest comes last: without it, no model."""
+    folder = repository / trained.manifest.name / trained.manifest.version
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MODEL_FILE).write_bytes(trained.graph)
+    (folder / REPORT_FILE).write_text(_report(trained.manifest), encoding="utf-8")
+    write_manifest(folder / MANIFEST_FILE, trained.manifest)
+    return folder
+
+
+def _report(manifest: Manifest) -> str:
+    lines = [f"# Model {manifest.name}, version {manifest.version}", "", f"Made {manifest.created}.", "", "## Data", ""]
+    lines += _table(["set", "rows", "licence", "SHA-256"], [_data(file) for file in manifest.data])
+    lines += ["", *(f"- {name}: {split}" for name, split in manifest.split.items()), "", "## Figures", ""]
+    for name, models in manifest.metrics.items():
+        lines += [f"### {name}", "", *_figures(models), ""]
+    return "\n".join(lines)
+
+
+def _data(file: DataFile) -> list[str]:
+    return [file.file, f"{file.rows:,}", file.licence, f"`{file.sha256[:16]}…`"]
+
+
+def _figures(models: dict[str, dict[str, float]]) -> list[str]:
+    names = list(dict.fromkeys(name for figures in models.values() for name in figures))
+    rows = [[model, *(f"{figures[n]:.4g}" if n in figures else "" for n in names)] for model, figures in models.items()]
+    return _table(["", *names], rows)
+
+
+def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
