@@ -1,7 +1,7 @@
 """From fetched record batches to columns, without an object for each record."""
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
@@ -10,6 +10,7 @@ from aiokafka.record.default_records import DefaultRecord, DefaultRecordBatch
 
 from app.kafka.fetched import Fetched, Headers
 
+_NONE: Headers = []
 _CHUNK = 512
 """Records read between two looks at the byte limit."""
 
@@ -89,7 +90,7 @@ class _Columns:
             timestamps.append(record.timestamp)
             keys.append(record.key)
             values.append(record.value)
-            headers.append(record.headers)
+            headers.append(record.headers or _NONE)
         self.size += sum(map(len, filter(None, islice(values, start, None))))
         self.size += sum(map(len, filter(None, islice(keys, start, None))))
         return seen
@@ -98,11 +99,12 @@ class _Columns:
 class _Reader:
     """Walks record batches as aiokafka's `PartitionRecords` does, and can stop inside one."""
 
-    __slots__ = ("_batch", "_source", "exhausted", "position")
+    __slots__ = ("_batch", "_records", "_source", "exhausted", "position")
 
     def __init__(self, source: PartitionRecords) -> None:
         self._source = source
         self._batch: Any = None
+        self._records: Iterator[DefaultRecord] = iter(())
         self.position: int = source.next_fetch_offset
         self.exhausted = False
 
@@ -112,7 +114,7 @@ class _Reader:
                 self.exhausted = True
                 return
             wanted = min(room, _CHUNK)
-            seen = columns.append(islice(self._batch, wanted), self.position)
+            seen = columns.append(islice(self._records, wanted), self.position)
             if seen < wanted:
                 # A batch keeps its last offset when compaction removes the records at its end (KIP-98).
                 self.position = max(self.position, self._batch.next_offset)
@@ -129,6 +131,7 @@ class _Reader:
                 raise CorruptRecordException(f"{source._tp}: bad checksum at offset {batch.base_offset}")
             if not (self._is_aborted(batch) or batch.is_control_batch):
                 self._batch = batch
+                self._records = chain(batch)  # the batch itself can be iterated only from its beginning
                 return True
             self.position = batch.next_offset
         return False

@@ -85,6 +85,8 @@ def create_app(
             "producer_request_timeout": 30.0,
             "Schema": BatchSchema,
             "Worker": DeadlineWorker,
+            # A restarted agent would go on behind the batch that failed, and make that look durable.
+            "agent_supervisor": "mode.supervisors:CrashingSupervisor",
             "stream_wait_empty": True,
             "topic_disable_leader": True,
             "topic_allow_declare": False,

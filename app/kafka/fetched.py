@@ -7,8 +7,8 @@ from typing import TypeAlias
 Partition: TypeAlias = tuple[str, int]
 """(topic, partition): the named tuples of Faust (TP) and aiokafka (TopicPartition) are equal to it."""
 
-Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
-"""The headers of one record, in the order they were written."""
+Headers: TypeAlias = list[tuple[str, bytes | None]]
+"""The headers of one record, in the order they were written. Records may share one list."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,6 +31,8 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
         self._options = options
         self._active: AbstractSet[Partition] = frozenset()
         self._held: AbstractSet[Partition] = frozenset()
+        self._pause_after_data = options.fetch_interval_ms / 1000
+        self._next_fetch_at = 0.0
         self._paused_for: tuple[object, ...] = ()
 
     async def fetched(
@@ -138,7 +140,9 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
         return actions
 
     async def _proc_fetch_request(self, assignment: Assignment, node_id: int, request: FetchRequest) -> bool:
+        await asyncio.sleep(max(0.0, self._next_fetch_at - self._loop.time()))
         has_data: bool = await super()._proc_fetch_request(assignment, node_id, request)
+        self._next_fetch_at = self._loop.time() + self._pause_after_data if has_data else 0.0
         for tp, result in self._records.items():
             if type(result) is FetchResult:
                 self._records[tp] = ColumnResult(result, _UNTAKEN_BACKOFF)

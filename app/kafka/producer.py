@@ -51,15 +51,41 @@ class ColumnBatch(BatchBuilder):  # type: ignore[misc]
         Returns:
             The index of the first record that is not in it. The first record is always taken.
         """
-        append, end = self._builder.append, len(values)
+        append, end, none = self._builder.append, len(values), Headers()
         for index in range(start, end):
-            record_headers = headers[index] if headers is not None else ()
+            record_headers = headers[index] if headers is not None else none
             if append(index - start, timestamps[index], keys[index], values[index], record_headers) is None:
                 end = index
                 break
         self._relative_offset = end - start
         self.close()
         return end
+
+
+def build_batches(
+    options: TransportOptions,
+    topic: str,
+    timestamps: Sequence[int],
+    keys: Sequence[bytes | None],
+    values: Sequence[bytes | None],
+    headers: Sequence[Headers] | None,
+) -> list[ColumnBatch]:
+    """Split records into record batches of at most `producer_batch_bytes`, in order.
+
+    Raises:
+        RecordTooLarge: for a record over `max_record_bytes`.
+    """
+    batches: list[ColumnBatch] = []
+    start = 0
+    while start < len(values):
+        batch = ColumnBatch(options.producer_batch_bytes, 0)
+        end = batch.fill(start, timestamps, keys, values, headers)
+        # A record that does not fit into a batch begins the next one, so only first records can be too large.
+        if end == start + 1 and (size := batch.size()) > options.max_record_bytes:
+            raise RecordTooLarge(topic, keys[start], size, options.max_record_bytes)
+        batches.append(batch)
+        start = end
+    return batches
 
 
 class Producer(driver.Producer):  # type: ignore[misc]
@@ -101,7 +127,7 @@ class Producer(driver.Producer):  # type: ignore[misc]
             timestamps: milliseconds since the epoch, one for each record.
             keys: None is allowed.
             values: None is a tombstone.
-            headers: of each record, `(name, value)` pairs; records may share one sequence.
+            headers: of each record, `(name, value)` pairs; records may share one list.
 
         Returns:
             An awaitable that is done when every record has been acknowledged by all in-sync replicas. It
@@ -110,7 +136,7 @@ class Producer(driver.Producer):  # type: ignore[misc]
         Raises:
             RecordTooLarge: before anything is sent.
         """
-        batches = self._build(topic, timestamps, keys, values, headers)
+        batches = build_batches(self._options, topic, timestamps, keys, values, headers)
         producer = self._ensure_producer()
         deliveries: list[asyncio.Task[None]] = []
         async with self._turns[topic, partition]:
@@ -118,25 +144,6 @@ class Producer(driver.Producer):  # type: ignore[misc]
                 sent = await producer.send_batch(batch, topic, partition=partition)
                 deliveries.append(asyncio.create_task(self._delivery(sent, topic, partition, batch.record_count())))
         return asyncio.gather(*deliveries)
-
-    def _build(
-        self,
-        topic: str,
-        timestamps: Sequence[int],
-        keys: Sequence[bytes | None],
-        values: Sequence[bytes | None],
-        headers: Sequence[Headers] | None,
-    ) -> list[ColumnBatch]:
-        options, batches, start = self._options, [], 0
-        while start < len(values):
-            batch = ColumnBatch(options.producer_batch_bytes, 0)
-            end = batch.fill(start, timestamps, keys, values, headers)
-            # A record that does not fit into a batch begins the next one, so only first records can be too large.
-            if end == start + 1 and (size := batch.size()) > options.max_record_bytes:
-                raise RecordTooLarge(topic, keys[start], size, options.max_record_bytes)
-            batches.append(batch)
-            start = end
-        return batches
 
     async def _delivery(self, sent: Awaitable[Any], topic: str, partition: int, records: int) -> None:
         try:
