@@ -114,3 +114,5 @@ def _problems_as_usage() -> Iterator[None]:
         yield
     except DevelopmentBrokerError as problem:
         raise UsageProblem(str(problem)) from problem
+    except OSError as problem:
+        raise UsageProblem(f"{problem}; choose another folder with --data") from problem

@@ -78,8 +78,7 @@ def find_running(files: Files) -> Running | None:
     """
     try:
         running = msgspec.json.decode(files.running.read_bytes(), type=Running)
-        process = psutil.Process(running.pid)
-        ours = process.status() != psutil.STATUS_ZOMBIE and process.cmdline()[-1:] == [str(files.properties)]
+        ours = psutil.Process(running.pid).cmdline()[-1:] == [str(files.properties)]
     except (FileNotFoundError, msgspec.DecodeError, psutil.Error):
         return None
     return running if ours else None

@@ -35,7 +35,7 @@ class DevelopmentBroker:
     """
 
     def __init__(self, data: Path, port: int = 0) -> None:
-        self._files = Files(data.expanduser().absolute())
+        self._files = Files(data.expanduser().resolve())
         self._port = port
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -140,6 +140,8 @@ class DevelopmentBroker:
         return [
             str(find_java(os.environ).executable),
             *("-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError"),
+            # Only the fast compiler: on two cores Kafka starts and moves millions of records with less CPU so.
+            "-XX:TieredStopAtLevel=1",
             "-Djava.net.preferIPv4Stack=true",
             f"-Djava.io.tmpdir={self._files.temporary}",
             # Warnings, and the one line that tells that the broker serves.

@@ -52,7 +52,8 @@ def test_the_broker_of_another_folder_is_not_ours(files: Files, tmp_path: Path) 
 def test_a_dead_process_is_not_running_even_before_its_parent_has_noticed(files: Files) -> None:
     with child(WAITS, str(files.properties)) as started:
         record(files, Running(started.pid, 9092))
-        kill(started.pid)
+        started.kill()
+        os.waitid(os.P_PID, started.pid, os.WEXITED | os.WNOWAIT)
         assert find_running(files) is None
 
 
