@@ -26,18 +26,27 @@ _POSITION_BITS = 24
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Records [n] of all kinds; ``index`` is each one's place in its topic's columns, ``slot`` its user's row."""
+    """Records [n] of all kinds; ``index`` is each one's place in its topic's columns, ``slot`` its user's row.
+
+    ``due`` is the time by which the record finds sessions and histories over: its own, or where it is late, the
+    earliest that would not be. So it finds them as a sweep at that moment would leave them.
+    """
 
     kind: NDArray[np.int8]
     index: Ints
     slot: Ints
     ts: Ints
     position: Ints
-    late: Flags
+    due: Ints
     id_hash: NDArray[np.uint64]
 
     def __len__(self) -> int:
         return len(self.slot)
+
+    @property
+    def late(self) -> Flags:
+        """Which records are late."""
+        return np.asarray(self.due > self.ts)
 
     def where(self, keep: Flags) -> "Batch":
         """The records that ``keep`` marks."""
@@ -47,42 +56,48 @@ class Batch:
             self.slot[keep],
             self.ts[keep],
             self.position[keep],
-            self.late[keep],
+            self.due[keep],
             self.id_hash[keep],
         )
 
 
-def admit(state: State, records: Records, late: Flags, effects: Effects) -> Batch:
+def admit(state: State, records: Records, earliest: Ints, effects: Effects) -> Batch:
     """The records that count, sorted: without late clicks and repeated event ids, which ``effects`` is told of."""
-    batch = _sorted(state, records, late)
-    lost = batch.late & (batch.kind == CLICK)
-    if batch.late.any():
-        _reject_late(records, batch, lost, effects)
-        batch = batch.where(~lost)
-    return _without_repeats(state, batch, effects)
+    batch = _sorted(state, records, earliest)
+    slots, late = batch.slot, batch.late
+    if late.any():
+        _reject_late(records, batch, effects)
+        batch = batch.where(~(late & (batch.kind == CLICK)))
+    admitted = _without_repeats(state, batch, effects)
+    if len(admitted) < len(records):
+        state.table.release_unused(slots)
+    return admitted
 
 
-def _sorted(state: State, records: Records, late: Flags) -> Batch:
+def _sorted(state: State, records: Records, earliest: Ints) -> Batch:
     parts = [records.topics[topic] for topic in TOPICS]
     users = [user for part in parts for user in part.users]
     slot = state.table.slots(users, np.concatenate([part.partition for part in parts]))
     position = np.concatenate([part.position for part in parts])
     order = np.argsort((slot << _POSITION_BITS) | position)
     hashes = [xxh3_64_intdigest(event.event_id.encode()) for part in parts for event in part.events]
+    ts = np.concatenate([part.ts for part in parts])[order]
     return Batch(
         kind=np.repeat(np.arange(3, dtype=np.int8), [len(part) for part in parts])[order],
         index=np.concatenate([np.arange(len(part)) for part in parts])[order],
         slot=slot[order],
-        ts=np.concatenate([part.ts for part in parts])[order],
+        ts=ts,
         position=position[order],
-        late=late[position[order]],
+        due=np.maximum(ts, earliest[position[order]]),
         id_hash=np.array(hashes, np.uint64)[order],
     )
 
 
-def _reject_late(records: Records, batch: Batch, lost: Flags, effects: Effects) -> None:
+def _reject_late(records: Records, batch: Batch, effects: Effects) -> None:
+    """Count what is late; late clicks are rejected, while orders must be judged and labels cannot come in time."""
     for kind in np.unique(batch.kind[batch.late]).tolist():
         effects.late[TOPICS[kind]] = int((batch.late & (batch.kind == kind)).sum())
+    lost = batch.late & (batch.kind == CLICK)
     clicks = records.topics[CLICKSTREAM]
     for index in np.sort(batch.index[lost]).tolist():
         message = f"Dated {int(clicks.ts[index])}, before the watermark minus the grace for late events"
@@ -161,7 +176,7 @@ def lifetimes(rows: Rows, batch: Batch, history_ms: int) -> tuple[Flags, int | N
     latest = running_max(batch.ts, starts, group, rows["last_seen"])
     before = np.concatenate(([0], latest[:-1]))
     before[starts] = rows["last_seen"]
-    over = batch.ts - before > history_ms
+    over = batch.due - before > history_ms
     fresh = over[starts].copy()
     over[starts] = False
     return fresh, int(batch.position[over].min()) if over.any() else None

@@ -47,8 +47,7 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
     records = gather(aligned, TOPICS)
     if not len(records):
         return effects
-    late = state.advance(records)
-    batch = admit(state, records, late, effects)
+    batch = admit(state, records, state.advance(records), effects)
     touched = batch.slot[group_starts(batch.slot)]
     rest: Batch | None = batch if len(batch) else None
     while rest is not None:
@@ -93,5 +92,5 @@ def _begin(state: State, slots: Ints, rows: Rows, fresh: Flags, ts: Ints, effect
     clear_history(over)
     over["first_seen"] = ts[fresh]
     rows[fresh] = over
-    for slot in slots[ending].tolist():
-        state.table.logs.pop(slot, None)
+    for slot in slots[fresh].tolist():
+        state.table.clear_beside(slot)

@@ -6,15 +6,14 @@ the missing record exists; when it has none, for ``max_idle`` seconds, and then 
 that stayed idle holds nobody up until it has data again.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.events.buffer import Buffer
 from app.events.decode import Decoded
-from app.events.stream_time import MAX_JUMP_MS
 
 Lag = Callable[[str], int | None]
 """Records of a topic that the broker has and this worker has not: None while that is unknown."""
@@ -41,64 +40,6 @@ class Aligned:
     enforced: bool
 
 
-@dataclass(eq=False)
-class _Buffer:
-    """The records of one topic that wait, with their merge times: event times made non-decreasing."""
-
-    fetches: deque[Decoded] = field(default_factory=deque)
-    times: deque[NDArray[np.int64]] = field(default_factory=deque)
-    cursor: int = 0  # records of the first fetch that are gone
-    records: int = 0
-    next_offset: int | None = None  # everything below was handed out
-    latest: int = 0  # the merge time of the newest record
-    idle_since: float | None = None
-
-    def add(self, decoded: Decoded) -> None:
-        self.idle_since = None if len(decoded) else self.idle_since
-        self.fetches.append(decoded)
-        self.times.append(self._merge_times(decoded.ts))
-        self.records += len(decoded)
-
-    def _merge_times(self, ts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """A late record goes when the one before it went; so does one dated far ahead, which must not wait."""
-        if len(ts) == 0:
-            return ts
-        start = self.latest or int(ts[0])
-        believed = np.where(ts - start > MAX_JUMP_MS, start, ts)
-        if np.all(believed == start) and len(ts) > 1:
-            believed = ts  # the whole topic jumped
-        times = np.maximum(np.maximum.accumulate(believed), self.latest)
-        self.latest = int(times[-1])
-        return np.asarray(times)
-
-    def waiting(self) -> NDArray[np.int64]:
-        """Merge times of everything that waits, in order."""
-        parts = list(self.times)
-        if parts and self.cursor:
-            parts[0] = parts[0][self.cursor :]
-        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
-
-    def take(self, count: int) -> list[tuple[Decoded, int, int]]:
-        """Hand out the first ``count`` records, and every fetch that is then used up."""
-        taken = []
-        self.records -= count
-        while self.fetches:
-            first = self.fetches[0]
-            stop = min(len(first), self.cursor + count)
-            if stop > self.cursor:
-                taken.append((first, self.cursor, stop))
-            count -= stop - self.cursor
-            self.cursor = stop
-            if stop < len(first):
-                self.next_offset = int(first.offsets[stop])
-                break
-            self.next_offset = first.next_offset
-            self.fetches.popleft()
-            self.times.popleft()
-            self.cursor = 0
-        return taken
-
-
 class Aligner:
     """Merges the topics of one partition.
 
@@ -110,7 +51,7 @@ class Aligner:
 
     def __init__(self, partition: int, topics: Sequence[str], max_idle: float) -> None:
         self.partition = partition
-        self._buffers: Mapping[str, _Buffer] = {topic: _Buffer() for topic in topics}
+        self._buffers: Mapping[str, Buffer] = {topic: Buffer() for topic in topics}
         self._max_idle = max_idle
 
     @property
@@ -134,18 +75,17 @@ class Aligner:
             now: seconds on a monotonic clock.
             limit: most records to hand out.
         """
-        ready, enforced = self._ready(lag, now)
-        times = {topic: buffer.waiting() for topic, buffer in self._buffers.items()}
+        waiting = [buffer.waiting(limit, lag(topic) == 0) for topic, buffer in self._buffers.items()]
+        ready, enforced = self._ready(waiting, lag, now)
+        counts, ranks = [0] * len(waiting), [np.zeros(0, np.int64)] * len(waiting)
         if ready:
-            counts, ranks = _merge(list(times.values()), limit)
-        else:
-            counts, ranks = [0] * len(times), [np.zeros(0, np.int64)] * len(times)
-        before = {topic: buffer.next_offset for topic, buffer in self._buffers.items()}
+            counts, ranks = _merge(waiting, limit)
+        before = [buffer.next_offset for buffer in self._buffers.values()]
         slices = self._hand_out(counts, ranks)
         moved = {
             topic: buffer.next_offset
-            for topic, buffer in self._buffers.items()
-            if buffer.next_offset is not None and buffer.next_offset != before[topic]
+            for (topic, buffer), known in zip(self._buffers.items(), before, strict=True)
+            if buffer.next_offset is not None and buffer.next_offset != known
         }
         if not slices and not moved:
             return None
@@ -164,21 +104,20 @@ class Aligner:
                 deadlines.append(since + self._max_idle - now)
         return max(0.0, *deadlines) if deadlines else 0.0
 
-    def _ready(self, lag: Lag, now: float) -> tuple[bool, bool]:
+    def _ready(self, waiting: Sequence[NDArray[np.int64]], lag: Lag, now: float) -> tuple[bool, bool]:
         """Whether records may go at all, and whether that means going on without an idle topic."""
-        enforced = False
-        for topic, buffer in self._buffers.items():
-            if buffer.records:
-                continue
-            if lag(topic) != 0:
+        ready, enforced = True, False
+        for (topic, buffer), times in zip(self._buffers.items(), waiting, strict=True):
+            if len(times):
                 buffer.idle_since = None
-                return False, False
-            if buffer.idle_since is None:
-                buffer.idle_since = now
-            if now - buffer.idle_since < self._max_idle:
-                return False, False
-            enforced = True
-        return True, enforced
+            elif lag(topic) != 0:
+                buffer.idle_since = None
+                ready = False
+            else:
+                buffer.idle_since = now if buffer.idle_since is None else buffer.idle_since
+                enforced = True
+                ready = ready and now - buffer.idle_since >= self._max_idle
+        return ready, enforced
 
     def _hand_out(self, counts: Sequence[int], ranks: Sequence[NDArray[np.int64]]) -> list[Slice]:
         slices = []
@@ -190,18 +129,22 @@ class Aligner:
         return slices
 
 
-def _merge(times: Sequence[NDArray[np.int64]], limit: int) -> tuple[list[int], list[NDArray[np.int64]]]:
+def _merge(waiting: Sequence[NDArray[np.int64]], limit: int) -> tuple[list[int], list[NDArray[np.int64]]]:
     """How many records of each topic may go, and their places in the merge.
+
+    Args:
+        waiting: times to merge by, which never fall, of at most ``limit`` + 1 records of each topic.
+        limit: most records that may go.
 
     It ends with the first topic that runs out: what it has next may come before all that is left.
     """
-    heads = [waiting[:limit] for waiting in times]
+    heads = [times[:limit] for times in waiting]
     order = np.argsort(np.concatenate(heads), kind="stable")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     places = np.split(place, np.cumsum([len(head) for head in heads])[:-1])
     runs_out = [
-        int(rank[-1]) + 1 for rank, waiting in zip(places, times, strict=True) if len(rank) and len(waiting) <= limit
+        int(rank[-1]) + 1 for rank, times in zip(places, waiting, strict=True) if len(rank) and len(times) <= limit
     ]
     end = min([limit, *runs_out])
     counts = [int(np.searchsorted(rank, end)) for rank in places]

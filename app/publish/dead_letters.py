@@ -28,7 +28,7 @@ def dead_letters(rejected: Sequence[Rejected], now_ms: int) -> Iterator[Outgoing
 
 
 def _headers(record: Rejected) -> Headers:
-    return (
+    return [
         ("__connect.errors.topic", record.topic.encode()),
         ("__connect.errors.partition", str(record.partition).encode()),
         ("__connect.errors.offset", str(record.offset).encode()),
@@ -36,4 +36,4 @@ def _headers(record: Rejected) -> Headers:
         ("__connect.errors.exception.class.name", record.error.encode()),
         ("__connect.errors.exception.message", record.message[:_MAX_MESSAGE].encode("utf-8", "replace")),
         ("x-failure-type", record.failure.value.encode()),
-    )
+    ]

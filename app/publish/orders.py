@@ -103,12 +103,13 @@ def _risk(scored: ScoredOrders, place: int, points: NDArray[np.float64], model: 
 
 def _reasons(points: NDArray[np.float64], values: NDArray[np.float32]) -> list[Reason]:
     """The features that moved the score most, in points of it."""
-    strongest = np.argsort(-np.abs(points))[:MAX_REASONS]
+    points = np.round(points, 2)  # so that equals stay equal, and in the catalogue's order, in batches of any size
+    strongest = np.argsort(-np.abs(points), kind="stable")[:MAX_REASONS]
     reasons = []
     for index in strongest[np.abs(points[strongest]) >= _SMALLEST_POINTS].tolist():
         feature, value = ORDER_FEATURES[index], round(float(values[index]), 4)
         text = f"{feature.meaning} = {value:g} {feature.unit}"
-        reasons.append(Reason(feature.name.upper(), "model", round(float(points[index]), 2), text, feature.name, value))
+        reasons.append(Reason(feature.name.upper(), "model", float(points[index]), text, feature.name, value))
     return reasons
 
 

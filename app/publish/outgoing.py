@@ -40,12 +40,12 @@ def cloud_events(
         ("content-type", b"application/json"),
     )
     headers: list[Headers] = [
-        (*constant, ("ce_id", id_.encode()), ("ce_time", _second(ts // 1000) + _MILLIS[ts % 1000]))
+        [*constant, ("ce_id", id_.encode()), ("ce_time", _second(ts // 1000) + _MILLIS[ts % 1000])]
         for id_, ts in zip(ids, times, strict=True)
     ]
     if traces is None:
         return headers
-    return [(*own, ("traceparent", trace)) if trace else own for own, trace in zip(headers, traces, strict=True)]
+    return [[*own, ("traceparent", trace)] if trace else own for own, trace in zip(headers, traces, strict=True)]
 
 
 @lru_cache(maxsize=4096)

@@ -62,7 +62,7 @@ def score_orders(
         log = table.logs.get(slot)
         if log is None:
             log = table.logs[slot] = OrderLog()
-        facts = _facts(order, rows, before, row, seen, click, gap_ms)
+        facts = _facts(order, int(batch.due[place]), rows, before, row, seen, click, gap_ms)
         log.add(facts.ts, facts.amount)
         features.append(order_features(log, facts))
         found.append(place)
@@ -77,17 +77,19 @@ def _take_label(rows: Rows, row: int, label: object, ts: int) -> None:
         rows["last_fraud"][row] = max(int(rows["last_fraud"][row]), ts)
 
 
-def _facts(order: Order, rows: Rows, before: Rows, row: int, seen: Seen, click: int, gap_ms: int) -> OrderFacts:
+def _facts(
+    order: Order, due: int, rows: Rows, before: Rows, row: int, seen: Seen, click: int, gap_ms: int
+) -> OrderFacts:
     """What is known at an order: of its session, as the click before left it, if that is still going on."""
     clicks, sessions = seen.clicks, seen.sessions
     counts, events, started, cart = None, 0, 0, 0
     if click >= 0 and clicks.user[click] == row:
-        if abs(order.ts - int(sessions.latest[click])) <= gap_ms:
+        if abs(due - int(sessions.latest[click])) <= gap_ms:
             counts = sessions.counts[:, click]
             events, started, cart = (
                 int(column[click]) for column in (sessions.events, sessions.started_at, sessions.cart)
             )
-    elif before["open"][row] and abs(order.ts - int(before["last_click"][row])) <= gap_ms:
+    elif before["open"][row] and abs(due - int(before["last_click"][row])) <= gap_ms:
         counts = before["counts"][row]
         events, started, cart = (int(before[name][row]) for name in ("events", "started_at", "cart"))
     billing, shipping = order.billing_country, order.shipping_country

@@ -116,6 +116,11 @@ class UserTable:
         self._free_slots(slots)
         return changes
 
+    def release_unused(self, slots: NDArray[np.int64]) -> None:
+        """Free those of ``slots`` that no event has been counted in."""
+        unused = np.unique(slots[self.rows["last_seen"][slots] == 0])
+        self._free_slots(unused)
+
     def load(self, partition: int, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Take rows over from a store or changelog, whole batches at a time; None deletes.
 
@@ -123,13 +128,21 @@ class UserTable:
             CorruptRow: if a value does not have this version's layout.
         """
         latest = dict(zip(keys, values, strict=True))
-        gone = [self._slots[user] for user in _texts(key for key, value in latest.items() if value is None)
-                if user in self._slots]
+        gone = [
+            self._slots[user]
+            for user in _texts(key for key, value in latest.items() if value is None)
+            if user in self._slots
+        ]
         self._free_slots(np.array(gone, np.int64))
         kept = {key: value for key, value in latest.items() if value is not None}
         users = _texts(kept)
         slots = self.slots(users, np.full(len(users), partition, np.int32))
         self._fill(slots, list(kept.values()))
+
+    def clear_beside(self, slot: int) -> None:
+        """Forget what lies beside the fixed part of a row."""
+        self.session_ids[slot] = self.last_event_ids[slot] = ""
+        self.logs.pop(slot, None)
 
     def drop(self, partition: int) -> None:
         """Forget every row of ``partition``."""
@@ -198,8 +211,8 @@ class UserTable:
         self.deadlines[slots] = _NEVER
         for slot in slots.tolist():
             del self._slots[self.users[slot]]
-            self.users[slot] = self.session_ids[slot] = self.last_event_ids[slot] = ""
-            self.logs.pop(slot, None)
+            self.users[slot] = ""
+            self.clear_beside(slot)
             self._free.append(slot)
 
 

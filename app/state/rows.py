@@ -23,7 +23,6 @@ SESSION_FIELDS: list[Any] = [
     ("path_length", "u1"),  # intents in `path`
     ("path", "u1", (PATH_LENGTH,)),  # codes of the intents the session went through, changes only
     ("started_at", "i8"),  # ms
-    ("last_click", "i8"),  # ms, latest click of the session
     ("events", "u4"),
     ("counts", "u4", (len(CLICK_TYPES),)),  # clicks by type
     ("cart", "i8"),  # value in the cart, 1e-4 of the major unit
@@ -36,6 +35,7 @@ SESSION_FIELDS: list[Any] = [
 HISTORY_FIELDS: list[Any] = [
     ("first_seen", "i8"),  # ms
     ("last_seen", "i8"),  # ms, latest event of any kind
+    ("last_click", "i8"),  # ms, latest click of the latest session
     ("sessions", "u4"),
     ("clicks", "u4"),
     ("adds", "u4"),

@@ -33,29 +33,31 @@ class State:
         self.times.pop(partition, None)
         self._swept.pop(partition, None)
 
-    def advance(self, records: Records) -> NDArray[np.bool_]:
-        """Move event time on by ``records``; tells which are late, by position [n]."""
+    def advance(self, records: Records) -> NDArray[np.int64]:
+        """Move event time on by ``records``; tells the earliest time that is not late, by position [n]."""
         ts = np.zeros(len(records), np.int64)
         for columns in records.topics.values():
             ts[columns.position] = columns.ts
-        late = [np.zeros(0, np.bool_)]
+        earliest = [np.zeros(0, np.int64)]
         start = 0
         for partition, count in records.partitions:
             time = self.times.setdefault(partition, StreamTime())
             stop = start + count
             users = partial(records.users, start, stop)
-            late.append(time.advance(ts[start:stop], users, self.table.lifetimes.grace_ms))
+            earliest.append(time.advance(ts[start:stop], users) - self.table.lifetimes.grace_ms)
             start = stop
-        return np.concatenate(late)
+        return np.concatenate(earliest)
 
     def due(self, partitions: Sequence[int]) -> NDArray[np.int64]:
-        """Slots of ``partitions`` whose session or history is over; looks once per second of event time."""
-        moved = [
-            partition
-            for partition in partitions
-            if abs(self.times[partition].watermark - self._swept.get(partition, 0)) >= _SWEEP_EVERY_MS
-        ]
+        """Slots of ``partitions`` whose session or history is over.
+
+        It looks when a watermark enters another second, and by that second: so what is over after some records does
+        not depend on how often it looked.
+        """
+        seconds = {partition: self.times[partition].watermark // _SWEEP_EVERY_MS for partition in partitions}
+        moved = {partition: second for partition, second in seconds.items() if self._swept.get(partition) != second}
+        self._swept |= moved
         watermarks = np.zeros(max(self.times, default=0) + 1, np.int64)
-        for partition in moved:
-            self._swept[partition] = watermarks[partition] = self.times[partition].watermark
+        for partition, second in moved.items():
+            watermarks[partition] = second * _SWEEP_EVERY_MS
         return self.table.due(watermarks) if moved else np.zeros(0, np.int64)

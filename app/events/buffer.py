@@ -1,0 +1,101 @@
+"""The records of one topic and partition that wait for alignment, and the times to merge them by.
+
+They go in the order of their offsets. A record dated before an earlier one goes right after it. One that is dated
+more than ``FAR_MS`` off, while the next one is not, has a wrong clock: it goes right away too, and holds nobody up.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.events.decode import Decoded
+
+FAR_MS = 366 * 86_400_000
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Fetches that are not used up.
+
+    ``next_offset`` is the offset below which everything was handed out, ``idle_since`` when the buffer was first
+    found empty with nothing left to fetch.
+    """
+
+    records: int = 0
+    next_offset: int | None = None
+    idle_since: float | None = None
+    _fetches: deque[Decoded] = field(default_factory=deque)
+    _cursor: int = 0  # records of the first fetch that are gone
+    _latest: int = 0  # the time by which the latest record was handed out
+    _believed: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def add(self, decoded: Decoded) -> None:
+        """Append the records of the topic's next fetch."""
+        self._fetches.append(decoded)
+        self.records += len(decoded)
+
+    def waiting(self, limit: int, complete: bool) -> NDArray[np.int64]:
+        """Times, never falling, of the first records that can be merged: up to ``limit`` and one more.
+
+        Args:
+            limit: most records that are going to be taken.
+            complete: whether the topic has no further records; else one dated far off waits for the next to be judged.
+        """
+        ts = self._times(limit + 2)
+        if len(ts) == 0:
+            return ts
+        start = self._latest or int(ts[0])
+        if np.abs(ts - start).max() <= FAR_MS:
+            self._believed = np.maximum(np.maximum.accumulate(ts), start)
+        else:
+            self._believed = _believed(ts.tolist(), start, complete or len(ts) == limit + 2)
+        return np.asarray(np.maximum.accumulate(self._believed)[: limit + 1])
+
+    def take(self, count: int) -> list[tuple[Decoded, int, int]]:
+        """Hand out the first ``count`` records, and every fetch that is then used up."""
+        if count:
+            self._latest = int(self._believed[count - 1])
+        taken = []
+        self.records -= count
+        while self._fetches:
+            first = self._fetches[0]
+            stop = min(len(first), self._cursor + count)
+            if stop > self._cursor:
+                taken.append((first, self._cursor, stop))
+            count -= stop - self._cursor
+            self._cursor = stop
+            if stop < len(first):
+                self.next_offset = int(first.offsets[stop])
+                break
+            self.next_offset = first.next_offset
+            self._fetches.popleft()
+            self._cursor = 0
+        return taken
+
+    def _times(self, most: int) -> NDArray[np.int64]:
+        """Event times of the first ``most`` records that wait."""
+        parts: list[NDArray[np.int64]] = []
+        found = 0
+        for index, fetch in enumerate(self._fetches):
+            part = fetch.ts[self._cursor :] if index == 0 else fetch.ts
+            parts.append(part[: most - found])
+            found += len(parts[-1])
+            if found >= most:
+                break
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _believed(ts: list[int], latest: int, complete: bool) -> NDArray[np.int64]:
+    """The time each record moves its topic to; without the last one if that must wait for the next to be judged."""
+    times = []
+    for time, after in zip(ts, [*ts[1:], None], strict=True):
+        if abs(time - latest) <= FAR_MS:
+            latest = max(latest, time)
+        elif after is None and not complete:
+            break
+        elif after is None or abs(after - time) <= FAR_MS:
+            latest = time
+        times.append(latest)
+    return np.array(times, np.int64)

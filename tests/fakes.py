@@ -1,0 +1,52 @@
+"""Stand-ins for models: deterministic functions of their inputs, so that equal inputs show as equal outputs."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.features.clicks import CLICK_FEATURES
+from app.models.manifest import ScoreMapping
+from app.models.runtime import IntentScores, RiskScores
+from app.state.rows import HIDDEN_UNITS
+from app.step import Models
+
+Floats = NDArray[np.float32]
+
+
+class FakeIntentModel:
+    """A small recurrent function; each row's result depends on that row alone."""
+
+    name, version = "fake-intent", "1"
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(7)
+        self._weights = rng.normal(size=(len(CLICK_FEATURES), HIDDEN_UNITS)).astype(np.float32) / 20
+        self.calls: list[int] = []
+
+    def score(self, features: Floats, hidden: Floats) -> IntentScores:
+        """Rows of tanh(features' weights + half the state)."""
+        self.calls.append(len(features))
+        inputs = np.log1p(features)[:, :, None] * self._weights[None]
+        after = np.tanh(inputs.sum(axis=1, dtype=np.float64) + hidden / 2).astype(np.float32)
+        weights = np.exp(after[:, :7])
+        chances: Any = weights / weights.sum(axis=1, keepdims=True)
+        return IntentScores(after, chances.astype(np.float32), (after[:, 7] + 1) / 2)
+
+
+class FakeRiskModel:
+    """An additive function of the order's features."""
+
+    name, version = "fake-risk", "1"
+    mapping = ScoreMapping(p_elevated=0.5, p_highest=0.8)
+
+    def score(self, features: Floats) -> RiskScores:
+        """Log-odds from the logarithms of all features."""
+        contributions = np.round(np.log1p(np.abs(features, dtype=np.float64)) / 10, 3).astype(np.float32)
+        odds = contributions.sum(axis=1) - 3
+        return RiskScores((1 / (1 + np.exp(-odds))).astype(np.float32), contributions)
+
+
+def fake_models() -> Models:
+    """Both stand-ins."""
+    return Models(FakeIntentModel(), FakeRiskModel())

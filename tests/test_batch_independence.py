@@ -1,0 +1,142 @@
+"""Invariant: what an event yields depends on its user's earlier events, never on how records were cut."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.kafka.fetched import Fetched
+from app.pipeline import Limits, Pipeline
+from app.replay.fetches import Fetches
+from app.replay.recorded import RecordedBatch
+from app.state.columns import Lifetimes
+from schemas.events import CLICK_TYPES
+from schemas.topics import CLICKSTREAM, INTENT_EVENTS, LABELS, ORDERS, RISK_EVENTS
+from tests.fakes import fake_models
+
+LIVES = Lifetimes(gap_ms=30 * 60_000, history_ms=30 * 86_400_000, grace_ms=60_000)
+PARTITIONS = 3
+START = 1_700_000_000_000
+STEPS_MS = [0, 1, 900, 20_000, 61_000, 29 * 60_000, 31 * 60_000, 3 * 3_600_000, 31 * 86_400_000]
+
+
+def history(seed: int, count: int) -> list[tuple[str, bytes, int, bytes]]:
+    """Records in time order but for some late ones: sessions, repeats, orders, labels, long silences."""
+    rng = random.Random(seed)
+    now = START
+    records: list[tuple[str, bytes, int, bytes]] = []
+    for number in range(count):
+        now += rng.choices(STEPS_MS, [4, 4, 20, 20, 8, 2, 2, 1, 0.15])[0]
+        user = f"u{rng.randrange(rng.choice([2, 8]))}"
+        ts = now - rng.choice([0, 0, 0, 0, 5_000, 59_000, 120_000])
+        repeat = number if rng.random() < 0.9 else max(0, number - rng.randrange(6))
+        body: dict[str, Any] = {"event_id": f"e{repeat}", "ts": ts, "user_id": user}
+        topic = rng.choices([CLICKSTREAM, ORDERS, LABELS], [10, 2, 0.5])[0]
+        if topic == CLICKSTREAM:
+            body |= {"type": rng.choice(CLICK_TYPES), "product_id": f"p{rng.randrange(5)}", "price": rng.random() * 90}
+            body |= {"category": rng.choice(["a", "b", None]), "quantity": rng.choice([None, 1, 2])}
+        elif topic == ORDERS:
+            body |= {"type": "order_placed", "order_id": f"o{number}", "value": 1 + rng.random() * 500, "currency": "EUR"}
+        else:
+            body |= {"label": rng.choice(["fraud", "legitimate"])}
+        records.append((topic, user.encode(), ts, json.dumps(body).encode()))
+    return records
+
+
+def outputs(fetches: list[list[Fetched]], step_records: int) -> tuple[dict[str, list[Any]], Pipeline]:
+    """Everything published, by topic and key in order, after feeding ``fetches`` group by group."""
+    pipeline = Pipeline(fake_models(), LIVES, Limits(step_records, 1 << 20, 0.0), PARTITIONS, with_headers=True)
+    pipeline.own(range(PARTITIONS))
+    ends = {(f.topic, f.partition): f.next_offset for group in fetches for f in group}
+    read: dict[tuple[str, int], int] = {}
+    found: dict[str, list[Any]] = {}
+    for group in fetches:
+        for fetched in group:
+            read[fetched.topic, fetched.partition] = fetched.next_offset
+            pipeline.feed(fetched)
+        while work := pipeline.work(lambda tp: ends.get(tp, 0) - read.get(tp, 0), 0.0, now_ms=START):
+            for out in work.outgoing:
+                for key, value in zip(out.keys, out.values, strict=True):
+                    found.setdefault(f"{out.topic}/{key!r}", []).append(value)
+    return found, pipeline
+
+
+def one_by_one(records: list[tuple[str, bytes, int, bytes]], sizes: list[int]) -> list[list[Fetched]]:
+    """The records as consecutive fetches of the given sizes, repeated."""
+    numbered, groups, at, turn = Fetches(PARTITIONS), [], 0, 0
+    while at < len(records):
+        part = records[at : at + sizes[turn % len(sizes)]]
+        columns = [list(column) for column in zip(*part, strict=True)]
+        groups.append(list(numbered.of(RecordedBatch(*columns))))
+        at, turn = at + len(part), turn + 1
+    return groups
+
+
+def assert_same(left: dict[str, list[Any]], right: dict[str, list[Any]]) -> None:
+    assert left.keys() == right.keys()
+    for stream, values in left.items():
+        decode = (lambda value: value) if stream.startswith("dead-letter") else json.loads
+        for one, other in zip(values, right[stream], strict=True):
+            assert_close(decode(one), decode(other))
+
+
+def assert_close(one: Any, other: Any) -> None:
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name in one:
+            assert_close(one[name], other[name])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for left, right in zip(one, other, strict=True):
+            assert_close(left, right)
+    elif isinstance(one, float):
+        assert one == pytest.approx(other, abs=1e-5)
+    else:
+        assert one == other
+
+
+@pytest.mark.parametrize("size", [7, 4096])
+def test_batches_of_1_7_and_4096_give_the_same_outputs_and_rows(size: int) -> None:
+    records = history(seed=1, count=3000)
+    single, reference = outputs(one_by_one(records, [1]), 1)
+    cut, pipeline = outputs(one_by_one(records, [size]), size)
+    assert any(stream.startswith(INTENT_EVENTS) for stream in single)
+    assert any(stream.startswith(RISK_EVENTS) for stream in single)
+    assert any(stream.startswith("session-events") for stream in single)
+    assert_same(single, cut)
+    assert_same_rows(reference, pipeline)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    count=st.integers(1, 150),
+    sizes=st.lists(st.integers(1, 60), min_size=1, max_size=5),
+    limit=st.integers(1, 200),
+)
+def test_any_cut_into_fetches_and_steps_gives_the_same_outputs(
+    seed: int, count: int, sizes: list[int], limit: int
+) -> None:
+    records = history(seed, count)
+    single, reference = outputs(one_by_one(records, [1]), 1)
+    cut, pipeline = outputs(one_by_one(records, sizes), limit)
+    assert_same(single, cut)
+    assert_same_rows(reference, pipeline)
+
+
+def assert_same_rows(one: Pipeline, other: Pipeline) -> None:
+    """All stored state is the same, but for the last bits of the recurrent state."""
+    left, right = one.state.table, other.state.table
+    assert len(left) == len(right)
+    for user in filter(None, left.users):
+        mine, theirs = left.slot(user), right.slot(user)
+        assert mine is not None
+        assert theirs is not None
+        assert left.session_ids[mine] == right.session_ids[theirs]
+        assert left.last_event_ids[mine] == right.last_event_ids[theirs]
+        assert left.logs.get(mine) == right.logs.get(theirs)
+        for name in left.rows.dtype.names:
+            assert left.rows[name][mine] == pytest.approx(right.rows[name][theirs], abs=1e-5), name
