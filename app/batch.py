@@ -70,7 +70,7 @@ def admit(state: State, records: Records, earliest: Ints, effects: Effects) -> B
         batch = batch.where(~(late & (batch.kind == CLICK)))
     admitted = _without_repeats(state, batch, effects)
     if len(admitted) < len(records):
-        state.table.release_unused(slots)
+        state.table.release_unused(np.setdiff1d(slots, admitted.slot))
     return admitted
 
 

@@ -117,9 +117,8 @@ class UserTable:
         return changes
 
     def release_unused(self, slots: NDArray[np.int64]) -> None:
-        """Free those of ``slots`` that no event has been counted in."""
-        unused = np.unique(slots[self.rows["last_seen"][slots] == 0])
-        self._free_slots(unused)
+        """Free those of the distinct ``slots`` that no event has been counted in."""
+        self._free_slots(slots[self.rows["last_seen"][slots] == 0])
 
     def load(self, partition: int, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Take rows over from a store or changelog, whole batches at a time; None deletes.
