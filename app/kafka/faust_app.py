@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import faust
@@ -50,7 +51,7 @@ def create_app(
     commit_interval: float = 0.5,
     session_timeout: float = 10.0,
     shutdown_deadline: float = 20.0,
-    **settings: object,
+    settings: Mapping[str, object] | None = None,
 ) -> BatchApp:
     """Make an app whose topics deliver `Fetched` batches and whose commits follow `app.consumer.ledger`.
 
@@ -92,7 +93,7 @@ def create_app(
             "topic_allow_declare": False,
             "web_enabled": False,
             "worker_redirect_stdouts": False,
-            **settings,
+            **(settings or {}),
         },
     )
     app.transport_options = options or TransportOptions()
