@@ -21,7 +21,7 @@ def prior_intents(learned: NDArray[np.int64], rows: int) -> NDArray[np.float64]:
     return np.tile(share, (rows, 1))
 
 
-def logistic_purchase(inputs: Floats, truth: NDArray[np.bool_], measured: Floats) -> NDArray[np.float64]:
+def logistic(inputs: Floats, truth: NDArray[np.bool_], measured: Floats) -> NDArray[np.float64]:
     """Probabilities [m] for the rows ``measured`` [m, F], learned from ``inputs`` [n, F] and 0/1 [n]."""
     return np.asarray(_fitted(inputs, truth).predict_proba(measured)[:, 1], np.float64)
 

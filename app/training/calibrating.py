@@ -17,12 +17,17 @@ def log_odds(probability: Floats) -> NDArray[np.float64]:
     return np.asarray(np.log(wide) - np.log1p(-wide))
 
 
-def platt(probability: Floats, truth: NDArray[np.bool_], weight: Floats) -> tuple[float, float]:
+def probability(odds: Floats) -> NDArray[np.float64]:
+    """Probabilities [n] of log-odds [n]."""
+    return np.asarray(1 / (1 + np.exp(-odds.astype(np.float64))))
+
+
+def platt(probabilities: Floats, truth: NDArray[np.bool_], weight: Floats) -> tuple[float, float]:
     """Slope and offset on the log-odds that fit probabilities [n] to 0/1 [n] best, rows counting by ``weight`` [n].
 
     Source: Platt, "Probabilistic Outputs for Support Vector Machines", 1999.
     """
-    fitted = LogisticRegression(C=np.inf).fit(log_odds(probability)[:, None], truth, sample_weight=weight)
+    fitted = LogisticRegression(C=np.inf).fit(log_odds(probabilities)[:, None], truth, sample_weight=weight)
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
 

@@ -13,7 +13,7 @@ from app.models.runtime import IntentModel
 from app.models.session import session_of
 from app.state.columns import Lifetimes
 from app.state.rows import HIDDEN_UNITS
-from app.training.baselines import logistic_intents, logistic_purchase, prior_intents
+from app.training.baselines import logistic, logistic_intents, prior_intents
 from app.training.calibrating import platt, temperature
 from app.training.click_sets import ClickSet, read_click_set, shares
 from app.training.figures import binary_figures, intent_figures
@@ -144,7 +144,7 @@ def _figures(sets: Sequence[ClickSet], model: IntentModel, scaling: Scaling, rep
         figures[f"{one.name}: purchase"] = {
             "model": binary_figures(truth, purchase[measure]),
             "prior": binary_figures(truth, np.full(len(truth), bought[learn].mean())),
-            "logistic": binary_figures(truth, logistic_purchase(inputs[learn], bought[learn], inputs[measure])),
+            "logistic": binary_figures(truth, logistic(inputs[learn], bought[learn], inputs[measure])),
         }
         figures[f"{one.name}: intent"] = {
             "model": intent_figures(intent[measure], probabilities[measure]),

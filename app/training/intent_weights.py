@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.training.scaling import Scaling
-from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, checker, helper, numpy_helper
 from schemas.outputs import INTENTS
 
 Floats = NDArray[np.float32]
@@ -98,11 +98,12 @@ def intent_graph(weights: IntentWeights, scaling: Scaling) -> bytes:
         ],
         [numpy_helper.from_array(array, name) for name, array in _constants(weights, scaling).items()],
     )
-    return serialised(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION))
+    return serialised(graph)
 
 
-def serialised(model: ModelProto) -> bytes:
-    """The checked model's bytes."""
+def serialised(graph: GraphProto) -> bytes:
+    """The bytes of a checked model of ``graph``."""
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION)
     checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
 
@@ -127,7 +128,7 @@ def _constants(weights: IntentWeights, scaling: Scaling) -> dict[str, NDArray[np
     }
 
 
-def _nodes() -> list[object]:
+def _nodes() -> list[NodeProto]:
     node = helper.make_node
     return [
         node("Add", ["features", "one"], ["plus_one"]),

@@ -5,6 +5,7 @@ from pathlib import Path
 from app.state.columns import Lifetimes
 from app.training.intent import train_intent
 from app.training.progress import Reporter
+from app.training.risk import train_risk
 from app.training.storing import Trained
 
 
@@ -12,4 +13,5 @@ def trained(
     kind: str, data: Path, version: str, created: str, lifetimes: Lifetimes, quick: bool, reporter: Reporter
 ) -> Trained:
     """A new model of ``kind``; see `train_intent` and `train_risk` for the rest."""
-    return train_intent(data, version, created, lifetimes, quick, reporter)
+    train = {"intent": train_intent, "risk": train_risk}[kind]
+    return train(data, version, created, lifetimes, quick, reporter)
