@@ -3,6 +3,7 @@
 The worker feeds it from Kafka, a replay from a file; there is no other path.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from app.kafka.fetched import Fetched, Partition
 from app.publish.outgoing import Outgoing
 from app.publish.publish import publish
 from app.replay.partition import partition_of
-from app.state.columns import Lifetimes
+from app.state.columns import Change, Lifetimes
 from app.state.state import State
 from app.step import Models, step
 
@@ -37,9 +38,16 @@ class Work:
 
     effects: Effects
     outgoing: list[Outgoing]
+    changes: list[Change]  # one of each partition that changed
     next_offsets: dict[Partition, int]
-    records: int
+    inputs: dict[str, int]  # records that were read, by topic; those rejected too
     enforced: list[int]  # partitions that went on without an idle topic
+
+
+    @property
+    def records(self) -> int:
+        """Records that were read."""
+        return sum(self.inputs.values())
 
 
 class Pipeline:
@@ -68,27 +76,26 @@ class Pipeline:
         self._rejected: list[Rejected] = []
         self._turn = 0
 
-    def own(self, partitions: Sequence[int]) -> None:
-        """Begin work on partitions; their rows are loaded into ``state.table``."""
-        for partition in partitions:
-            self._aligners[partition] = Aligner(partition, TOPICS, self._limits.max_idle)
+    @property
+    def waiting(self) -> int:
+        """Records that wait for their turn."""
+        return sum(aligner.records for aligner in self._aligners.values())
 
-    def drop(self, partition: int) -> None:
-        """Forget a partition with everything that waits and all its state."""
-        self._aligners.pop(partition, None)
-        self._rejected = [record for record in self._rejected if record.partition != partition]
-        self.state.drop(partition)
+    def buffered(self, topic: str) -> int:
+        """Records of a topic that wait for their turn."""
+        return sum(aligner.buffered(topic) for aligner in self._aligners.values())
 
-    def buffered(self, tp: Partition) -> int:
-        """Records of a partition that wait for their turn."""
-        aligner = self._aligners.get(tp[1])
-        return aligner.buffered(tp[0]) if aligner else 0
+    def forget_waiting(self) -> None:
+        """Forget every record that waits: they will be fetched again, or by another worker."""
+        self._aligners.clear()
+        self._rejected.clear()
 
     def feed(self, fetched: Fetched) -> None:
-        """Take in what a fetch returned; ignored if its partition is not owned."""
+        """Take in what a fetch returned; the rows of its partition are in the state."""
         aligner = self._aligners.get(fetched.partition)
         if aligner is None:
-            return
+            aligner = Aligner(fetched.partition, TOPICS, self._limits.max_idle)
+            self._aligners[fetched.partition] = aligner
         decoded = self._decoder.decode(fetched)
         self._rejected += decoded.rejected
         if decoded.unknown_fields:
@@ -111,11 +118,12 @@ class Pipeline:
         effects = step(self.state, aligned, self.models, rejected)
         return Work(
             effects=effects,
+            changes=_by_partition(effects.changes),
             outgoing=list(publish(effects, self.models, now_ms, self._with_headers)),
             next_offsets={
                 (topic, piece.partition): offset for piece in aligned for topic, offset in piece.next_offsets.items()
             },
-            records=sum(piece.records for piece in aligned) + len(rejected),
+            inputs=_inputs(aligned, rejected),
             enforced=[piece.partition for piece in aligned if piece.enforced],
         )
 
@@ -141,3 +149,23 @@ class Pipeline:
 
 def _of(lag: TopicLag, partition: int) -> Callable[[str], int | None]:
     return lambda topic: lag((topic, partition))
+
+
+def _by_partition(changes: Sequence[Change]) -> list[Change]:
+    """One change per partition, in the order they were made."""
+    found: dict[int, Change] = {}
+    for change in changes:
+        if change.partition in found:
+            found[change.partition].keys.extend(change.keys)
+            found[change.partition].values.extend(change.values)
+        else:
+            found[change.partition] = Change(change.partition, list(change.keys), list(change.values))
+    return list(found.values())
+
+
+def _inputs(aligned: Sequence[Aligned], rejected: Sequence[Rejected]) -> dict[str, int]:
+    counts = Counter(record.topic for record in rejected)
+    for piece in aligned:
+        for part in piece.slices:
+            counts[part.decoded.topic] += part.stop - part.start
+    return dict(counts)

@@ -20,6 +20,7 @@ from app.scoring.clicks import score_clicks
 from app.scoring.orders import score_orders
 from app.scoring.sessions import close_over, closed_rows
 from app.state.rows import Rows, clear_history, clear_sessions
+from app.state.partition_rows import time_changes
 from app.state.state import State
 
 
@@ -52,11 +53,13 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
     rest: Batch | None = batch if len(batch) else None
     while rest is not None:
         rest = _process(state, records, rest, models, effects)
-    swept, expired = close_over(state, [partition for partition, _ in records.partitions], effects)
+    partitions = [partition for partition, _ in records.partitions]
+    swept, expired = close_over(state, partitions, effects)
     effects.expired = len(expired)
     changed = np.setdiff1d(np.union1d(touched, swept), expired, assume_unique=True)
     effects.changes += state.table.changes(changed)
     effects.changes += state.table.delete(expired)
+    effects.changes += time_changes(state, partitions)
     return effects
 
 

@@ -49,7 +49,6 @@ def history(seed: int, count: int) -> list[tuple[str, bytes, int, bytes]]:
 def outputs(fetches: list[list[Fetched]], step_records: int) -> tuple[dict[str, list[Any]], Pipeline]:
     """Everything published, by topic and key in order, after feeding ``fetches`` group by group."""
     pipeline = Pipeline(fake_models(), LIVES, Limits(step_records, 1 << 20, 0.0), PARTITIONS, with_headers=True)
-    pipeline.own(range(PARTITIONS))
     ends = {(f.topic, f.partition): f.next_offset for group in fetches for f in group}
     read: dict[tuple[str, int], int] = {}
     found: dict[str, list[Any]] = {}

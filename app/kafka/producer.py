@@ -116,7 +116,7 @@ class Producer(driver.Producer):  # type: ignore[misc]
         keys: Sequence[bytes | None],
         values: Sequence[bytes | None],
         headers: Sequence[Headers] | None = None,
-    ) -> Awaitable[object]:
+    ) -> Awaitable[int]:
         """Hand records over to be sent, in order, after those of earlier calls for the same partition.
 
         Waits while earlier record batches of the partition are still to be sent.
@@ -130,24 +130,26 @@ class Producer(driver.Producer):  # type: ignore[misc]
             headers: of each record, `(name, value)` pairs; records may share one list.
 
         Returns:
-            An awaitable that is done when every record has been acknowledged by all in-sync replicas. It
-            raises `DeliveryFailed` when one was refused or got no answer within `delivery_timeout`.
+            An awaitable of the offset after the last record, once all in-sync replicas have acknowledged every record.
+            It raises `DeliveryFailed` when one was refused or got no answer within `delivery_timeout`.
 
         Raises:
             RecordTooLarge: before anything is sent.
         """
         batches = build_batches(self._options, topic, timestamps, keys, values, headers)
         producer = self._ensure_producer()
-        deliveries: list[asyncio.Task[None]] = []
+        sent = []
         async with self._turns[topic, partition]:
             for batch in batches:
-                sent = await producer.send_batch(batch, topic, partition=partition)
-                deliveries.append(asyncio.create_task(self._delivery(sent, topic, partition, batch.record_count())))
-        return asyncio.gather(*deliveries)
+                sent.append((await producer.send_batch(batch, topic, partition=partition), batch.record_count()))
+        return asyncio.create_task(self._delivered(topic, partition, sent))
 
-    async def _delivery(self, sent: Awaitable[Any], topic: str, partition: int, records: int) -> None:
-        try:
-            async with asyncio.timeout(self._options.delivery_timeout):
-                await sent
-        except Exception as error:
-            raise DeliveryFailed(topic, partition, records, error) from error
+    async def _delivered(self, topic: str, partition: int, sent: Sequence[tuple[Awaitable[Any], int]]) -> int:
+        end = 0
+        for delivery, records in sent:
+            try:
+                async with asyncio.timeout(self._options.delivery_timeout):
+                    end = (await delivery).offset + records
+            except Exception as error:
+                raise DeliveryFailed(topic, partition, records, error) from error
+        return end

@@ -25,13 +25,9 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _COUNTS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0)
 
 # What goes through.
-EVENTS = Metric(
-    "counter", "sluice_events_total", "Input records taken from the topic, bad ones too.", ("topic",)
-)
+EVENTS = Metric("counter", "sluice_events_total", "Input records taken from the topic, bad ones too.", ("topic",))
 OUTPUTS = Metric("counter", "sluice_outputs_total", "Output records made durable in the topic.", ("topic",))
-DEAD_LETTERS = Metric(
-    "counter", "sluice_dead_letters_total", "Records sent to dead-letter, by why.", ("failure_type",)
-)
+DEAD_LETTERS = Metric("counter", "sluice_dead_letters_total", "Records sent to dead-letter, by why.", ("failure_type",))
 LATE_EVENTS = Metric("counter", "sluice_late_events_total", "Events later than the grace.", ("topic",))
 DUPLICATE_EVENTS = Metric(
     "counter",
@@ -48,27 +44,17 @@ EXPIRED_HISTORIES = Metric(
 
 # How long it takes.
 BATCH_RECORDS = Metric("histogram", "sluice_batch_records", "Input records of one batch.", (), _COUNTS)
-BATCH_SECONDS = Metric(
-    "histogram", "sluice_batch_seconds", "Wall time of one batch, fetch to commit.", (), _SECONDS
-)
-STAGE_SECONDS = Metric(
-    "histogram", "sluice_stage_seconds", "Wall time of one stage of a batch.", ("stage",), _SECONDS
-)
-MODEL_SECONDS = Metric(
-    "histogram", "sluice_model_seconds", "Wall time of one model call.", ("model",), _SECONDS
-)
+BATCH_SECONDS = Metric("histogram", "sluice_batch_seconds", "Wall time of one batch, fetch to commit.", (), _SECONDS)
+STAGE_SECONDS = Metric("histogram", "sluice_stage_seconds", "Wall time of one stage of a batch.", ("stage",), _SECONDS)
+MODEL_SECONDS = Metric("histogram", "sluice_model_seconds", "Wall time of one model call.", ("model",), _SECONDS)
 WAVE_ROWS = Metric("histogram", "sluice_wave_rows", "Rows of one model call: one wave.", ("model",), _COUNTS)
 
 # Where it stands.
-LAG = Metric(
-    "gauge", "sluice_lag_records", "Records between committed and end offset.", ("topic", "partition")
-)
+LAG = Metric("gauge", "sluice_lag_records", "Records between committed and end offset.", ("topic", "partition"))
 WATERMARK = Metric(
     "gauge", "sluice_watermark_timestamp_seconds", "Event time reached, since the epoch.", ("partition",)
 )
-WATERMARK_LAG = Metric(
-    "gauge", "sluice_watermark_lag_seconds", "Wall clock less the watermark.", ("partition",)
-)
+WATERMARK_LAG = Metric("gauge", "sluice_watermark_lag_seconds", "Wall clock less the watermark.", ("partition",))
 IN_FLIGHT = Metric("gauge", "sluice_in_flight_records", "Input records taken and not yet committed.")
 BUFFERED = Metric("gauge", "sluice_buffered_records", "Input records that wait for alignment.", ("topic",))
 ENFORCED_ALIGNMENTS = Metric(
@@ -96,6 +82,4 @@ REBUILT_STORES = Metric(
     ("reason",),
 )
 
-CATALOGUE: tuple[Metric, ...] = tuple(
-    value for value in list(globals().values()) if isinstance(value, Metric)
-)
+CATALOGUE: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

@@ -95,9 +95,7 @@ class Progress:
         if self._polled is None:
             return "no fetch was answered yet"
         silent = self._clock() - self._polled
-        return (
-            f"the broker has not answered a fetch for {silent:.0f} s" if silent >= self._contact_s else None
-        )
+        return f"the broker has not answered a fetch for {silent:.0f} s" if silent >= self._contact_s else None
 
 
 def _partitions(numbers: list[int]) -> str:

@@ -50,9 +50,7 @@ class Settings(BaseSettings):
     )
 
     broker: str = Field("127.0.0.1:9092", description="the Kafka to use, HOST:PORT, several with commas")
-    group: str = Field(
-        "sluice", pattern=r"^[A-Za-z0-9._-]{1,200}$", description="consumer group of the workers"
-    )
+    group: str = Field("sluice", pattern=r"^[A-Za-z0-9._-]{1,200}$", description="consumer group of the workers")
     instance: str = Field(
         "worker-1",
         pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$",
@@ -76,7 +74,7 @@ class Settings(BaseSettings):
         description="ms a user's history outlives the last event; at least session_gap_ms",
     )
     max_idle_ms: int = Field(
-        200, ge=0, le=60_000, description="ms alignment waits for a topic that has no more records"
+        3, ge=0, le=60_000, description="ms alignment waits for a topic that has no more records"
     )
 
     max_batch_records: int = Field(8_192, ge=1, le=1_000_000, description="records of one batch, at most")
@@ -95,16 +93,10 @@ class Settings(BaseSettings):
     provider: Literal["auto", "cpu", "cuda"] = Field("auto", description="what runs the models")
 
     cloudevents_headers: bool = Field(True, description="whether outputs carry CloudEvents headers")
-    watchdog_s: float = Field(
-        60.0, ge=1, le=86_400, description="s of lag without progress that end the worker"
-    )
+    watchdog_s: float = Field(60.0, ge=1, le=86_400, description="s of lag without progress that end the worker")
     http_host: str = Field("127.0.0.1", min_length=1, description="address that health and metrics listen on")
-    http_port: int = Field(
-        6066, ge=0, le=65_535, description="port of health and metrics; 0 takes any free one"
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least severe log line"
-    )
+    http_port: int = Field(6066, ge=0, le=65_535, description="port of health and metrics; 0 takes any free one")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line")
     log_format: Literal["console", "json"] = Field("console", description="how log lines look")
 
     @classmethod

@@ -60,10 +60,12 @@ class UserTable:
     def __len__(self) -> int:
         return len(self._slots)
 
-    @property
-    def open_sessions(self) -> int:
-        """Sessions that are open."""
-        return int(self.rows["open"].sum())
+    def sizes(self) -> dict[int, tuple[int, int]]:
+        """Rows and open sessions of each partition."""
+        used = self.partitions >= 0
+        rows = np.bincount(self.partitions[used])
+        sessions = np.bincount(self.partitions[used], weights=self.rows["open"][used])
+        return {p: (int(rows[p]), int(sessions[p])) for p in np.flatnonzero(rows).tolist()}
 
     @property
     def bytes_per_row(self) -> int:

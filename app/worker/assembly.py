@@ -1,0 +1,156 @@
+"""A worker put together: the pipeline, its table and its processor on a Faust app."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from faust.types import TP
+
+from app.kafka.consumer import Consumer
+from app.kafka.faust_app import BatchApp, create_app
+from app.kafka.fetched import Headers, Partition
+from app.kafka.options import TransportOptions
+from app.kafka.producer import Producer
+from app.ops.settings import Settings
+from app.pipeline import Limits, Pipeline
+from app.state.columns import Lifetimes
+from app.state.partition_rows import PartitionRows
+from app.state.recovery import Progress as RecoveryProgress
+from app.state.recovery import RecoveryReport
+from app.state.store import Stores
+from app.state.table import ColumnTable
+from app.state.table_manager import ColumnTableManager
+from app.step import Models
+from app.worker.observer import Observer
+from app.worker.processor import Clocks, Processor
+from schemas.topics import BY_NAME, DEAD_LETTER, INPUTS
+
+TABLE = "sessions"
+_LARGEST_RECORD = int(BY_NAME[DEAD_LETTER].config["max.message.bytes"])
+
+
+def now_ms() -> int:
+    """The wall clock, in ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The parts of a worker."""
+
+    app: BatchApp
+    pipeline: Pipeline
+    table: ColumnTable
+    processor: Processor
+    observer: Observer
+    settings: Settings
+
+
+class ConsumerOffsets:
+    """The app's consumer, which exists once the app runs."""
+
+    def __init__(self, app: BatchApp) -> None:
+        self._app = app
+
+    @property
+    def consumer(self) -> Consumer:
+        """The consumer."""
+        consumer: Consumer = self._app.consumer
+        return consumer
+
+    def lag(self, tp: Partition, received: int | None = None) -> int | None:
+        """See ``Consumer.lag``."""
+        return self.consumer.lag(tp, received)
+
+    def mark_durable(self, tp: Partition, next_offset: int, generation: int | None) -> None:
+        """See ``Ledger.mark_durable``."""
+        self.consumer.ledger.mark_durable(tp, next_offset, generation)
+
+
+class LazySender:
+    """The app's producer, started at the first use."""
+
+    def __init__(self, app: BatchApp) -> None:
+        self._app = app
+
+    async def send_records(
+        self,
+        topic: str,
+        partition: int,
+        timestamps: Sequence[int],
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        headers: Sequence[Headers] | None = None,
+    ) -> Awaitable[int]:
+        """See ``Producer.send_records``."""
+        producer: Producer = await self._app.maybe_start_producer()
+        return await producer.send_records(topic, partition, timestamps, keys, values, headers)
+
+
+def assemble(settings: Settings, models: Models, observer: Observer) -> Assembly:
+    """Put a worker together; nothing of it runs yet."""
+    app = create_app(
+        settings.group,
+        settings.broker,
+        settings.state_dir / settings.instance / "faust",
+        instance=settings.instance,
+        options=TransportOptions(
+            batch_records=settings.max_batch_records,
+            batch_bytes=settings.max_batch_bytes,
+            max_record_bytes=_LARGEST_RECORD,
+        ),
+        session_timeout=settings.session_timeout_ms / 1000,
+        settings={"TableManager": ColumnTableManager},
+    )
+    pipeline = build_pipeline(settings, models)
+    table = ColumnTable(
+        app,
+        name=TABLE,
+        rows=PartitionRows(pipeline.state),
+        stores=Stores(settings.state_dir / settings.instance / TABLE, now_ms),
+        sources=[topic.name for topic in INPUTS],
+        broker=settings.broker,
+        now_ms=now_ms,
+        on_progress=_recovering(observer),
+        on_recovered=_recovered(observer),
+    )
+    app.tables.add(table)
+    processor = Processor(
+        pipeline,
+        table.held,
+        ConsumerOffsets(app),
+        LazySender(app),
+        table.changelog_topic_name,
+        observer,
+        Clocks(time.monotonic, now_ms),
+    )
+    return Assembly(app, pipeline, table, processor, observer, settings)
+
+
+def build_pipeline(settings: Settings, models: Models) -> Pipeline:
+    """The path as the settings bound it."""
+    lifetimes = Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)
+    limits = Limits(settings.max_batch_records, settings.max_value_bytes, settings.max_idle_ms / 1000)
+    return Pipeline(models, lifetimes, limits, settings.partitions, settings.cloudevents_headers)
+
+
+def _recovering(observer: Observer) -> Callable[[RecoveryProgress], None]:
+    return lambda progress: observer.progress.recovering(progress.partition)
+
+
+def _recovered(observer: Observer) -> Callable[[RecoveryReport], None]:
+    def tell(report: RecoveryReport) -> None:
+        for part in report.partitions:
+            observer.progress.recovered(part.partition)
+            observer.metrics.recovered(part.partition, part.records, report.seconds)
+            if part.rebuilt is not None:
+                observer.metrics.store_rebuilt(part.rebuilt)
+
+    return tell
+
+
+def input_partitions(app: BatchApp) -> set[Partition]:
+    """The input partitions the worker is assigned now."""
+    names = {topic.name for topic in INPUTS}
+    assigned: set[TP] = app.consumer.assignment()
+    return {(tp.topic, tp.partition) for tp in assigned if tp.topic in names}

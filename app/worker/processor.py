@@ -1,0 +1,218 @@
+"""The loop of a worker: step over what came in, send what it yields, and when that is durable, say so.
+
+Steps are computed one after another; while one is being delivered the next is computed. What is durable is marked in
+the order of the steps: first the broker has every output and changelog record, then the local store is written, then
+the input offsets may be committed. If delivery fails nothing is marked, and the worker ends.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.kafka.fetched import Fetched, Headers, Partition
+from app.pipeline import Pipeline, Work
+from app.state.held import HeldPartitions, PartitionLost
+from app.state.held import Work as Tenure
+from app.worker.observer import Observer
+
+STEPS_IN_FLIGHT = 4
+_LOOK_AGAIN_S = 0.005  # while records wait for a lag to become known
+
+
+class Sender(Protocol):
+    """What hands records to the broker, in order per partition; see ``app.kafka.producer.Producer``."""
+
+    async def send_records(
+        self,
+        topic: str,
+        partition: int,
+        timestamps: Sequence[int],
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        headers: Sequence[Headers] | None = None,
+    ) -> Awaitable[int]:
+        """Returns what resolves, once all are acknowledged, to the offset after the last."""
+        ...
+
+
+class Offsets(Protocol):
+    """What the worker's consumer knows of its partitions; see ``app.kafka.consumer.Consumer``."""
+
+    def lag(self, tp: Partition, received: int | None = None) -> int | None:
+        """Records the broker has and the application has not."""
+        ...
+
+    def mark_durable(self, tp: Partition, next_offset: int, generation: int | None) -> None:
+        """Inputs below ``next_offset`` may be committed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Seconds on a monotonic clock, and ms since the epoch."""
+
+    monotonic: Callable[[], float]
+    now_ms: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sent:
+    """A step on its way: acknowledgements to come, by partition the local work they belong to."""
+
+    work: Work
+    outputs: list[Awaitable[int]]
+    changelog: dict[int, Awaitable[int]]
+    tenures: dict[int, Tenure]
+    generation: int | None
+
+
+class Processor:
+    """Drives a pipeline.
+
+    Args:
+        pipeline: the path.
+        held: the partitions whose rows this worker holds, with their local stores.
+        offsets: of the consumer.
+        sender: to the broker.
+        changelog: name of the changelog topic.
+        observer: told of every step.
+        clocks: the time.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        held: HeldPartitions,
+        offsets: Offsets,
+        sender: Sender,
+        changelog: str,
+        observer: Observer,
+        clocks: Clocks,
+    ) -> None:
+        self._pipeline = pipeline
+        self._held = held
+        self._offsets = offsets
+        self._sender = sender
+        self._changelog = changelog
+        self._observer = observer
+        self._clocks = clocks
+        self._received: dict[Partition, int] = {}
+        self._generation: int | None = None
+        self._fed = asyncio.Event()
+        self._room = asyncio.Semaphore(STEPS_IN_FLIGHT)
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._latest: asyncio.Task[None] | None = None
+        self._draining = False
+
+    def feed(self, fetched: Fetched) -> None:
+        """Take in a fetched batch; the loop goes on with it."""
+        if fetched.generation != self._generation:
+            self._forget_waiting()
+            self._generation = fetched.generation
+            self._draining = False
+        if fetched.partition not in self._held.stores:
+            return
+        self._pipeline.feed(fetched)
+        self._received[fetched.tp] = fetched.next_offset
+        self._fed.set()
+
+    async def run(self) -> None:
+        """Step for ever.
+
+        Raises:
+            DeliveryFailed, RecordTooLarge: a step could not be made durable; the worker must end.
+        """
+        while True:
+            self._raise_failure()
+            async with self._room:
+                work = self._step()
+            if work is None:
+                await self._wait()
+                continue
+            await self._room.acquire()
+            await self._deliver(work)
+
+    async def drain(self) -> None:
+        """Stop stepping, and wait until what was stepped is durable; what waits is forgotten, to be fetched again."""
+        self._draining = True
+        self._forget_waiting()
+        while self._in_flight:
+            await asyncio.wait(self._in_flight)
+        self._raise_failure()
+
+    def lag(self, tp: Partition) -> int | None:
+        """Records of ``tp`` that the broker has and the pipeline has not; None while that is unknown."""
+        return self._offsets.lag(tp, self._received.get(tp))
+
+    def _forget_waiting(self) -> None:
+        self._pipeline.forget_waiting()
+        self._received.clear()
+
+    def _step(self) -> Work | None:
+        if self._draining:
+            return None
+        started = self._clocks.monotonic()
+        work = self._pipeline.work(self.lag, started, self._clocks.now_ms())
+        if work is not None:
+            self._observer.stepped(work, self._clocks.monotonic() - started)
+        return work
+
+    async def _wait(self) -> None:
+        """Until there is new data, or what waits may have become ready without any."""
+        wait = self._pipeline.wait(self.lag, self._clocks.monotonic())
+        if wait is None and self._pipeline.waiting:
+            wait = _LOOK_AGAIN_S
+        try:
+            async with asyncio.timeout(wait):
+                await self._fed.wait()
+        except TimeoutError:
+            return
+        self._fed.clear()
+
+    async def _deliver(self, work: Work) -> None:
+        """Send a step's records, in order after those of the steps before."""
+        sent = _Sent(
+            work,
+            [],
+            {},
+            {change.partition: self._held.begin(change.partition) for change in work.changes},
+            self._generation,
+        )
+        send = self._sender.send_records
+        for out in work.outgoing:
+            sent.outputs.append(await send(out.topic, out.partition, out.times, out.keys, out.values, out.headers))
+        now_ms = self._clocks.now_ms()
+        for change in work.changes:
+            times = [now_ms] * len(change.keys)
+            delivery = await send(self._changelog, change.partition, times, change.keys, change.values)
+            sent.changelog[change.partition] = delivery
+        task = asyncio.create_task(self._make_durable(sent, self._latest))
+        self._latest = task
+        self._in_flight.add(task)
+        task.add_done_callback(self._done)
+
+    async def _make_durable(self, sent: _Sent, before: asyncio.Task[None] | None) -> None:
+        await asyncio.gather(*sent.outputs)
+        ends = {partition: await delivery for partition, delivery in sent.changelog.items()}
+        if before is not None:
+            await before
+        for change in sent.work.changes:
+            try:
+                self._held.write(sent.tenures[change.partition], change.keys, change.values, ends[change.partition])
+            except PartitionLost:
+                continue
+        for tp, offset in sent.work.next_offsets.items():
+            self._offsets.mark_durable(tp, offset, sent.generation)
+        self._observer.durable(sent.work)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._room.release()
+        if task.cancelled() or task.exception() is None:
+            self._in_flight.discard(task)
+        self._fed.set()
+
+    def _raise_failure(self) -> None:
+        for task in self._in_flight:
+            if task.done() and (error := task.exception()):
+                raise error

@@ -1,0 +1,107 @@
+"""What runs beside Faust in a worker's process: the processor, the monitor, health, and the watchdog."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+
+from mode import Service, get_logger
+
+from app.kafka.fetched import Partition
+from app.ops.health import HealthServer
+from app.ops.watchdog import watch
+from app.worker.assembly import Assembly, input_partitions, now_ms
+
+_MONITOR_S = 1.0
+_END_CHECK_S = 0.05
+
+logger = get_logger(__name__)
+
+
+class WorkerService(Service):  # type: ignore[misc]
+    """Runs with the app and ends it when it cannot go on.
+
+    Args:
+        assembly: the worker.
+        ends: where each input partition ends; once everything before is committed the worker leaves. None: it stays.
+    """
+
+    def __init__(self, assembly: Assembly, ends: Mapping[Partition, int] | None = None, **options: object) -> None:
+        super().__init__(**options)
+        self._assembly = assembly
+        self._ends = ends
+        settings = assembly.settings
+        self._health = HealthServer(
+            assembly.observer.progress,
+            assembly.observer.metrics.registry,
+            settings.http_host,
+            settings.http_port,
+            any_port="http_port" not in settings.model_fields_set,
+        )
+
+    async def on_start(self) -> None:
+        """Serve health, and drain before partitions are given up."""
+        self._assembly.app.consumer.on_revoking = self._revoking
+        await self._health.start()
+        logger.info("Health and metrics on port %s", self._health.port)
+
+    async def on_stop(self) -> None:
+        """Stop serving."""
+        await self._health.stop()
+
+    async def _revoking(self, _partitions: frozenset[Partition], _deadline: float) -> None:
+        await self._assembly.processor.drain()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _process(self) -> None:
+        await self._assembly.processor.run()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _watchdog(self) -> None:
+        observer = self._assembly.observer
+        await watch(observer.progress, self._assembly.settings.watchdog_s, os._exit, observer.metrics)
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _monitor(self) -> None:
+        while not self.should_stop:
+            self._look()
+            await self.sleep(_MONITOR_S)
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _leave_at_end(self) -> None:
+        while self._ends is not None and not self.should_stop:
+            if self._at_end(self._ends):
+                signal.raise_signal(signal.SIGTERM)
+                return
+            await asyncio.sleep(_END_CHECK_S)
+
+    def _at_end(self, ends: Mapping[Partition, int]) -> bool:
+        held = self._assembly.table.held.stores.keys()
+        mine = {tp for tp in input_partitions(self._assembly.app) if tp[1] in held}
+        ledger = self._assembly.app.consumer.ledger
+        return bool(mine) and all((ledger.durable(tp) or 0) >= ends[tp] for tp in mine if ends[tp] > 0)
+
+    def _look(self) -> None:
+        """Tell lag, watermarks and sizes as they are now."""
+        assembly = self._assembly
+        observer, consumer = assembly.observer, assembly.app.consumer
+        partitions = input_partitions(assembly.app)
+        observer.progress.assigned({partition for _, partition in partitions})
+        total = 0
+        for topic, partition in partitions:
+            lag = consumer.lag((topic, partition), consumer.ledger.durable((topic, partition)))
+            if lag is not None:
+                observer.progress.polled()
+                observer.metrics.lag(topic, partition, lag)
+                total += lag
+        observer.progress.lag(total)
+        observer.metrics.in_flight(consumer.in_flight.records)
+        self._look_at_state()
+
+    def _look_at_state(self) -> None:
+        state, metrics = self._assembly.pipeline.state, self._assembly.observer.metrics
+        for partition, time in state.times.items():
+            metrics.watermark(partition, time.watermark, now_ms())
+        for partition, (rows, sessions) in state.table.sizes().items():
+            metrics.state("sessions", partition, rows, rows * state.table.bytes_per_row)
+            metrics.live_sessions(partition, sessions)
