@@ -106,7 +106,7 @@ class HeldPartitions:
         self._unfinished[partition] -= 1
 
     def close(self) -> None:
-        """Close every store; the rows stay."""
+        """Hold nothing any more. The rows stay, until their partition is assigned again."""
         for store in self._stores.values():
             store.close()
         self._stores.clear()

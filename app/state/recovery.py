@@ -33,7 +33,7 @@ STALLED_S = 120.0
 
 _Consumer = TypeVar("_Consumer", bound=AIOKafkaConsumer)
 
-_READING = TransportOptions(batch_records=16_384, batch_bytes=8 << 20, fetch_bytes=8 << 20)
+_READING = TransportOptions(batch_records=16_384, batch_bytes=8 << 20, fetch_bytes=8 << 20, fetch_interval_ms=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Faust knows the table: its changelog's name, its assignment, `app.tables`, and a
 does not write it, a key at a time, and does not recover it: see `app.state.table_manager`.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
 
 import faust
 from faust.stores.base import Store
@@ -16,18 +16,48 @@ from app.state.recovery import Progress, RecoveryReport, recover
 from app.state.restoring import Rows
 from app.state.store import PartitionStore, Stores
 
+_BATCHES = "rows of a column table are written by whole batches, with `table.held.write`"
+
 
 class PartitionsApart(Exception):
     """The input topics' partitions of one number went to different workers."""
 
 
-class ColumnStore(Store):  # type: ignore[misc]
-    """What is on disk of the partitions held, as a read-only mapping from key to row, both bytes.
+class StoredRows(MutableMapping[bytes, bytes]):
+    """What is on disk of the partitions held, by key; it cannot be changed here."""
 
-    Registered in the entry-point group `faust.stores` as `columns`.
-    """
+    def __init__(self, held: HeldPartitions) -> None:
+        self._held = held
+
+    def __getitem__(self, key: bytes) -> bytes:
+        for store in self._held.stores.values():
+            if (value := store.get(key)) is not None:
+                return value
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for store in self._held.stores.values():
+            for keys, _ in store.scan():
+                yield from keys
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __setitem__(self, key: bytes, value: bytes) -> None:
+        raise TypeError(_BATCHES)
+
+    def __delitem__(self, key: bytes) -> None:
+        raise TypeError(_BATCHES)
+
+
+class ColumnStore(Store):  # type: ignore[misc]
+    """A column table for Faust: where the rows on disk are. Registered in `faust.stores` as `columns`."""
 
     table: "ColumnTable"
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.data = StoredRows(self.table.held)
 
     def persisted_offset(self, tp: TP) -> int | None:
         """The next changelog offset to read, or None where the partition is not held."""
@@ -38,32 +68,25 @@ class ColumnStore(Store):  # type: ignore[misc]
         """There are no standbys."""
         return False
 
+    def reset_state(self) -> None:
+        """Refused: the directories are this worker's own."""
+        raise NotImplementedError("to forget the local state, stop the worker and delete its state directory")
+
+    def apply_changelog_batch(self, *_: object, **__: object) -> None:
+        """Refused: Faust does not recover this table."""
+        raise TypeError(_BATCHES)
+
+    async def backup_partition(self, *_: object, **__: object) -> None:
+        """Refused: the changelog is the copy."""
+        raise NotImplementedError("the changelog is the copy of this table")
+
+    def restore_backup(self, *_: object, **__: object) -> None:
+        """Refused: the changelog is the copy."""
+        raise NotImplementedError("the changelog is the copy of this table")
+
     async def on_stop(self) -> None:
         """Close what is open."""
         self.table.held.close()
-
-    def __getitem__(self, key: bytes) -> bytes:
-        for store in self.table.held.stores.values():
-            if (value := store.get(key)) is not None:
-                return value
-        raise KeyError(key)
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, bytes) and any(store.get(key) is not None for store in self.table.held.stores.values())
-
-    def __iter__(self) -> Iterator[bytes]:
-        for store in self.table.held.stores.values():
-            for keys, _ in store.scan():
-                yield from keys
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __setitem__(self, key: bytes, value: bytes) -> None:
-        raise TypeError("rows are written by whole batches, with `table.held.write`")
-
-    def __delitem__(self, key: bytes) -> None:
-        raise TypeError("rows are written by whole batches, with `table.held.write`")
 
 
 class ColumnTable(faust.Table):  # type: ignore[misc]

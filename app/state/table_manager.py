@@ -51,6 +51,10 @@ class ColumnRecovery(Recovery):  # type: ignore[misc]
                 self.log.info("Rebalanced again during recovery")
             except ServiceStopped:
                 break
+            except asyncio.CancelledError:
+                if recovery.cancelled():  # by something it awaited: a worker that waits for ever is worse than none
+                    raise RuntimeError("the recovery was cancelled from within") from None
+                raise
             finally:
                 recovery.cancel()
                 await asyncio.wait([recovery])
