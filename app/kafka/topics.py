@@ -61,6 +61,16 @@ async def create_topics(broker: str, topics: Sequence[Topic]) -> list[str]:
         return [wanted.name for wanted in missing]
 
 
+async def partition_counts(broker: str) -> dict[str, int]:
+    """How many partitions each topic of the broker has.
+
+    Raises:
+        TopicError: no broker answers.
+    """
+    async with _admin(broker) as admin:
+        return await _partitions(admin)
+
+
 async def delete_topics(broker: str, names: Collection[str]) -> None:
     """Delete the topics `names` with all their records; those that do not exist are skipped."""
     async with _admin(broker) as admin:

@@ -4,8 +4,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from faust.types import TP
-
 from app.kafka.consumer import Consumer
 from app.kafka.faust_app import BatchApp, create_app
 from app.kafka.fetched import Headers, Partition
@@ -87,12 +85,14 @@ class LazySender:
         return await producer.send_records(topic, partition, timestamps, keys, values, headers)
 
 
-def assemble(settings: Settings, models: Models, observer: Observer) -> Assembly:
-    """Put a worker together; nothing of it runs yet."""
+def assemble(settings: Settings, models: Models, observer: Observer, partitions: int) -> Assembly:
+    """Put a worker for topics of so many partitions together; nothing of it runs yet."""
+    folder = settings.state_dir / settings.instance
+    folder.mkdir(parents=True, exist_ok=True)
     app = create_app(
         settings.group,
         settings.broker,
-        settings.state_dir / settings.instance / "faust",
+        folder / "faust",
         instance=settings.instance,
         options=TransportOptions(
             batch_records=settings.max_batch_records,
@@ -102,12 +102,12 @@ def assemble(settings: Settings, models: Models, observer: Observer) -> Assembly
         session_timeout=settings.session_timeout_ms / 1000,
         settings={"TableManager": ColumnTableManager},
     )
-    pipeline = build_pipeline(settings, models)
+    pipeline = build_pipeline(settings, models, partitions)
     table = ColumnTable(
         app,
         name=TABLE,
         rows=PartitionRows(pipeline.state),
-        stores=Stores(settings.state_dir / settings.instance / TABLE, now_ms),
+        stores=Stores(folder / TABLE, now_ms),
         sources=[topic.name for topic in INPUTS],
         broker=settings.broker,
         now_ms=now_ms,
@@ -127,11 +127,11 @@ def assemble(settings: Settings, models: Models, observer: Observer) -> Assembly
     return Assembly(app, pipeline, table, processor, observer, settings)
 
 
-def build_pipeline(settings: Settings, models: Models) -> Pipeline:
+def build_pipeline(settings: Settings, models: Models, partitions: int) -> Pipeline:
     """The path as the settings bound it."""
     lifetimes = Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)
     limits = Limits(settings.max_batch_records, settings.max_value_bytes, settings.max_idle_ms / 1000)
-    return Pipeline(models, lifetimes, limits, settings.partitions, settings.cloudevents_headers)
+    return Pipeline(models, lifetimes, limits, partitions, settings.cloudevents_headers)
 
 
 def _recovering(observer: Observer) -> Callable[[RecoveryProgress], None]:
@@ -147,10 +147,3 @@ def _recovered(observer: Observer) -> Callable[[RecoveryReport], None]:
                 observer.metrics.store_rebuilt(part.rebuilt)
 
     return tell
-
-
-def input_partitions(app: BatchApp) -> set[Partition]:
-    """The input partitions the worker is assigned now."""
-    names = {topic.name for topic in INPUTS}
-    assigned: set[TP] = app.consumer.assignment()
-    return {(tp.topic, tp.partition) for tp in assigned if tp.topic in names}

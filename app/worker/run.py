@@ -4,14 +4,15 @@ import asyncio
 import gc
 import sys
 import time
+from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaConnectionError
 from prometheus_client import CollectorRegistry
 
 from agents.events import register
 from app.cli.errors import UsageProblem
 from app.kafka.fetched import Partition
+from app.kafka.topics import TopicError, partition_counts
 from app.models.runtime import load_intent, load_risk
 from app.ops.metrics import Metrics
 from app.ops.progress import Progress
@@ -21,7 +22,7 @@ from app.tally import Tally
 from app.worker.assembly import assemble
 from app.worker.observer import Observer
 from app.worker.service import WorkerService
-from schemas.topics import TOPICS
+from schemas.topics import CLICKSTREAM, INPUTS, TOPICS
 
 _SWITCH_INTERVAL_S = 0.001  # the consumer's thread answers heartbeats and fetches while a step computes
 
@@ -47,15 +48,17 @@ def run_worker(settings: Settings, until_end: bool) -> dict[str, object]:
         SystemExit: the worker failed; the code is not 0.
     """
     models = load_models(settings)
-    ends = asyncio.run(check_topics(settings))
+    ends = asyncio.run(input_ends(settings.broker))
+    partitions = sum(1 for topic, _ in ends if topic == CLICKSTREAM)
     tally = Tally()
     observer = Observer(Metrics(CollectorRegistry()), Progress(time.monotonic, settings.watchdog_s), tally)
-    assembly = assemble(settings, models, observer)
+    assembly = assemble(settings, models, observer, partitions)
     register(assembly.app, assembly.processor)
     service = WorkerService(assembly, ends if until_end else None)
     started = time.monotonic()
     _settle_runtime()
-    worker = assembly.app.Worker(service, loglevel=None, quiet=True, override_logging=False, redirect_stdouts=False)
+    app = assembly.app
+    worker = app.conf.Worker(app, service, loglevel=None, quiet=True, override_logging=False, redirect_stdouts=False)
     try:
         worker.execute_from_commandline()
     except SystemExit as leaving:
@@ -72,39 +75,26 @@ def _settle_runtime() -> None:
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
 
 
-async def check_topics(settings: Settings) -> dict[Partition, int]:
-    """The end of every input partition.
+async def input_ends(broker: str) -> dict[Partition, int]:
+    """The end of every input partition, once all topics are found to be there and of one size.
 
     Raises:
-        UsageProblem: the broker is not there, or a topic is missing or has another number of partitions.
+        UsageProblem: the broker is not there, a topic is missing, or topics differ in their number of partitions.
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.broker)
     try:
-        await consumer.start()
-    except KafkaConnectionError:
-        await consumer.stop()
-        raise UsageProblem(
-            f"no Kafka answers at {settings.broker}; start one with `sluice kafka start` or set --broker"
-        ) from None
-    try:
-        inputs = []
-        known = await consumer.topics()
-        for topic in TOPICS:
-            found = consumer.partitions_for_topic(topic.name) if topic.name in known else None
-            _check_topic(topic.name, found, settings)
-            if topic.direction == "in":
-                inputs += [TopicPartition(topic.name, partition) for partition in sorted(found or ())]
-        ends = await consumer.end_offsets(inputs)
-        return {(tp.topic, tp.partition): end for tp, end in ends.items()}
-    finally:
-        await consumer.stop()
+        counts = await partition_counts(broker)
+    except TopicError as error:
+        raise UsageProblem(str(error)) from None
+    _check_counts(counts, broker)
+    inputs = [TopicPartition(topic.name, number) for topic in INPUTS for number in range(counts[topic.name])]
+    async with AIOKafkaConsumer(bootstrap_servers=broker) as consumer:
+        return {(tp.topic, tp.partition): end for tp, end in (await consumer.end_offsets(inputs)).items()}
 
 
-def _check_topic(name: str, found: set[int] | None, settings: Settings) -> None:
-    if not found:
-        raise UsageProblem(f"topic {name} does not exist at {settings.broker}; make it with `sluice topics create`")
-    if len(found) != settings.partitions:
-        raise UsageProblem(
-            f"topic {name} has {len(found)} partitions and --partitions says {settings.partitions}; "
-            f"set --partitions {len(found)} if all topics have as many, else make the topics anew"
-        )
+def _check_counts(counts: Mapping[str, int], broker: str) -> None:
+    if missing := [topic.name for topic in TOPICS if topic.name not in counts]:
+        raise UsageProblem(f"no topic {', '.join(missing)} at {broker}; make the topics with `sluice topics create`")
+    found = {topic.name: counts[topic.name] for topic in TOPICS}
+    if len(set(found.values())) > 1:
+        listed = ", ".join(f"{name} {count}" for name, count in found.items())
+        raise UsageProblem(f"all topics must have the same number of partitions; at {broker} they have: {listed}")

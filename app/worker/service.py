@@ -5,17 +5,15 @@ import os
 import signal
 from collections.abc import Mapping
 
-from mode import Service, get_logger
+from mode import Service
 
 from app.kafka.fetched import Partition
 from app.ops.health import HealthServer
 from app.ops.watchdog import watch
-from app.worker.assembly import Assembly, input_partitions, now_ms
+from app.worker.assembly import Assembly, now_ms
 
 _MONITOR_S = 1.0
 _END_CHECK_S = 0.05
-
-logger = get_logger(__name__)
 
 
 class WorkerService(Service):  # type: ignore[misc]
@@ -43,7 +41,6 @@ class WorkerService(Service):  # type: ignore[misc]
         """Serve health, and drain before partitions are given up."""
         self._assembly.app.consumer.on_revoking = self._revoking
         await self._health.start()
-        logger.info("Health and metrics on port %s", self._health.port)
 
     async def on_stop(self) -> None:
         """Stop serving."""
@@ -77,15 +74,15 @@ class WorkerService(Service):  # type: ignore[misc]
 
     def _at_end(self, ends: Mapping[Partition, int]) -> bool:
         held = self._assembly.table.held.stores.keys()
-        mine = {tp for tp in input_partitions(self._assembly.app) if tp[1] in held}
         ledger = self._assembly.app.consumer.ledger
+        mine = {tp for tp in ledger.owned() if tp[1] in held}
         return bool(mine) and all((ledger.durable(tp) or 0) >= ends[tp] for tp in mine if ends[tp] > 0)
 
     def _look(self) -> None:
         """Tell lag, watermarks and sizes as they are now."""
         assembly = self._assembly
         observer, consumer = assembly.observer, assembly.app.consumer
-        partitions = input_partitions(assembly.app)
+        partitions = consumer.ledger.owned()
         observer.progress.assigned({partition for _, partition in partitions})
         total = 0
         for topic, partition in partitions:
