@@ -243,7 +243,7 @@ def test_the_writer_of_the_kill_test_writes_what_the_test_expects(stores: Stores
 
 
 def test_memory_of_unflushed_rows_is_bounded_over_all_partitions(tmp_path: Path) -> None:
-    stores = Stores(tmp_path, lambda: 0, buffer_bytes=4 * MIB, partition_buffer_bytes=4 * MIB)
+    stores = Stores(tmp_path, lambda: 0, buffer_bytes=4 * MIB, partition_buffer_bytes=64 * MIB)
     opened = [stores.open(partition) for partition in range(8)]
     for number in range(40):
         for store in opened:
