@@ -11,7 +11,7 @@ from xxhash import xxh3_64_intdigest
 
 from app.effects import Effects
 from app.events.records import Records
-from app.features.scan import Flags, Ints, group_index, group_starts, ranks, running_max
+from app.features.scan import Flags, Ints, group_index, group_starts, previous, running_max
 from app.state.rows import RECENT_EVENTS, Rows
 from app.state.state import State
 from schemas.outputs import FailureType
@@ -106,23 +106,20 @@ def _reject_late(records: Records, batch: Batch, effects: Effects) -> None:
 
 
 def _without_repeats(state: State, batch: Batch, effects: Effects) -> Batch:
-    """Drop records whose event id is among the user's latest, and remember the others' ids."""
+    """Drop records whose event id is among the latest of their user's history, and remember the others' ids."""
     starts = group_starts(batch.slot)
     group = group_index(_marks(starts, len(batch)))
-    slots = batch.slot[starts]
-    recent, count = state.table.rows["recent"][slots], state.table.rows["recent_count"][slots].astype(np.int64)
+    rows, slots = state.table.rows, batch.slot[starts]
+    recent = rows["recent"][slots]
     repeated = (recent[group] == batch.id_hash[:, None]).any(axis=1) | _repeats_within(batch)
     for user in np.unique(group[repeated]).tolist():
-        run = np.flatnonzero(group == user)
-        repeated[run] = _repeats_in_run(batch.id_hash[run].tolist(), recent[user].tolist(), int(count[user]))
+        run = group == user
+        memory = recent[user].tolist(), int(rows["recent_count"][slots[user]]), int(rows["last_seen"][slots[user]])
+        repeated[run] = _repeats_in_run(batch.where(run), *memory, state.table.lifetimes.history_ms)
     if repeated.any():
         effects.duplicates += int(repeated.sum())
         batch = batch.where(~repeated)
-        group = group[~repeated]
-    if len(batch):
-        _remember(batch, group, recent, count)
-        state.table.rows["recent"][slots] = recent
-        state.table.rows["recent_count"][slots] = count
+    _remember(state, batch)
     return batch
 
 
@@ -142,27 +139,35 @@ def _repeats_within(batch: Batch) -> Flags:
     return repeats
 
 
-def _repeats_in_run(hashes: list[int], recent: list[int], count: int) -> list[bool]:
+def _repeats_in_run(run: Batch, recent: list[int], count: int, latest: int, history_ms: int) -> list[bool]:
     """One user's records in order against the ring of the latest ids, as if each came alone."""
     repeats = []
-    for value in hashes:
+    for value, ts, due in zip(run.id_hash.tolist(), run.ts.tolist(), run.due.tolist(), strict=True):
+        if due - latest > history_ms:
+            recent, count = [0] * RECENT_EVENTS, 0
         repeats.append(value in recent)
         if not repeats[-1]:
             recent[count % RECENT_EVENTS] = value
             count += 1
+            latest = max(latest, ts)
     return repeats
 
 
-def _remember(batch: Batch, group: Ints, recent: NDArray[np.uint64], count: Ints) -> None:
-    """Put the ids of ``batch`` into the rings ``recent`` [users, ring], in place; only the last of each fit."""
-    starts = group_starts(group)
-    own = group_index(_marks(starts, len(group)))
-    rank = ranks(starts, own)
-    length = np.diff(np.append(starts, len(group)))
-    fits = rank >= length[own] - RECENT_EVENTS
-    place = (count[group] + rank) % RECENT_EVENTS
-    recent[group[fits], place[fits]] = batch.id_hash[fits]
-    count[group[starts]] += length
+def _remember(state: State, batch: Batch) -> None:
+    """Put the ids of ``batch`` into the rings of their users, which begin empty with every history."""
+    rows, starts = state.table.rows, group_starts(batch.slot)
+    slots, ends = batch.slot[starts], np.append(starts[1:], len(batch))
+    group = group_index(_marks(starts, len(batch)))
+    recent, count = rows["recent"][slots], rows["recent_count"][slots].astype(np.int64)
+    begun = np.flatnonzero(_over(rows["last_seen"][slots], batch, state.table.lifetimes.history_ms))
+    recent[group[begun]] = count[group[begun]] = 0
+    first = starts.copy()
+    np.maximum.at(first, group[begun], begun)
+    rank = np.arange(len(batch)) - first[group]
+    fits = rank >= np.maximum(0, (ends - first)[group] - RECENT_EVENTS)
+    recent[group[fits], (count[group] + rank)[fits] % RECENT_EVENTS] = batch.id_hash[fits]
+    rows["recent"][slots] = recent
+    rows["recent_count"][slots] = count + ends - first
 
 
 def lifetimes(rows: Rows, batch: Batch, history_ms: int) -> tuple[Flags, int | None]:
@@ -172,14 +177,17 @@ def lifetimes(rows: Rows, batch: Batch, history_ms: int) -> tuple[Flags, int | N
     user has one history.
     """
     starts = group_starts(batch.slot)
-    group = group_index(_marks(starts, len(batch)))
-    latest = running_max(batch.ts, starts, group, rows["last_seen"])
-    before = np.concatenate(([0], latest[:-1]))
-    before[starts] = rows["last_seen"]
-    over = batch.due - before > history_ms
+    over = _over(rows["last_seen"], batch, history_ms)
     fresh = over[starts].copy()
     over[starts] = False
     return fresh, int(batch.position[over].min()) if over.any() else None
+
+
+def _over(last_seen: Ints, batch: Batch, history_ms: int) -> Flags:
+    """Which records [n] begin a history, their users having been ``last_seen`` [users] before the batch."""
+    starts = group_starts(batch.slot)
+    latest = running_max(batch.ts, starts, group_index(_marks(starts, len(batch))), last_seen)
+    return np.asarray(batch.due - previous(latest, starts, last_seen) > history_ms)
 
 
 def split(batch: Batch, position: int) -> tuple[Batch, Batch]:
