@@ -82,9 +82,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         pieces = await self._thread.fetch(active, self.in_flight.held(), timeout)
         if self.should_stop:
             return
-        if not self.flow_active:
-            await self._seek_back()
-            return
+        # What is dropped here is read again: a stopped flow goes on from the committed offsets.
         for fetched in pieces:
             if not self.flow_active or fetched.generation != self.app.consumer_generation_id:
                 return
@@ -92,12 +90,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             self.in_flight.add(fetched)
             self.app.monitor.track_tp_end_offset(tp, fetched.end_offset)
             yield tp, _to_message(tp, fetched)
-
-    async def _seek_back(self) -> None:
-        try:
-            await self.perform_seek()
-        except Exception as error:  # the assignment may be gone: the next one seeks again
-            logger.warning("Could not seek to the committed offsets: %r", error)
 
     async def force_commit(self, topics: TPorTopicSet | None = None, start_new_transaction: bool = True) -> bool:
         """Commit what has become durable; offsets that fail are offered again at the next commit."""

@@ -53,12 +53,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return pieces
 
     async def _fetch(self, active: frozenset[Partition], held: frozenset[Partition], timeout: float) -> list[Fetched]:
-        # Asked for before the flow stopped and dequeued after it: waiting here would hold the rebalance up.
-        if not self.consumer.flow_active:
-            return []
         fetcher = self._fetcher
         with fetcher._subscriptions.fetch_context():
-            return await fetcher.fetched(active, held, self.app.consumer_generation_id, timeout)
+            return await fetcher.fetched(active, held, self.app.consumer_generation_id, self._is_flowing, timeout)
+
+    def _is_flowing(self) -> bool:
+        return bool(self.consumer.flow_active)
 
     def hold(self, held: frozenset[Partition]) -> None:
         """From any thread: pause these partitions and no others of the active ones."""

@@ -1,9 +1,11 @@
 """The Faust app that the transport needs: settings that are the same for every worker and every test."""
 
 import os
+import signal
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 
 import faust
 from mode import get_logger
@@ -28,12 +30,23 @@ class DeadlineWorker(faust.Worker):  # type: ignore[misc]
     then is done again by the next owner. The exit code at the deadline is 1.
     """
 
-    def _schedule_shutdown(self, signal: object) -> None:
-        if not self._signal_stop_time:
-            watch = threading.Timer(self.app.shutdown_deadline, _give_up, [self.app.shutdown_deadline])
-            watch.daemon = True
-            watch.start()
-        super()._schedule_shutdown(signal)
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.spinner = None  # it writes control sequences to standard output, also where that is a pipe
+        self._deadline: threading.Timer | None = None
+
+    def _install_signal_handlers_unix(self) -> None:
+        super()._install_signal_handlers_unix()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # The event loop still hears of the signal, if it is not blocked.
+            signal.signal(number, self._start_deadline)
+
+    def _start_deadline(self, number: int, frame: FrameType | None) -> None:
+        if self._deadline is None:
+            seconds = self.app.shutdown_deadline
+            self._deadline = threading.Timer(seconds, _give_up, [seconds])
+            self._deadline.daemon = True
+            self._deadline.start()
 
 
 def _give_up(seconds: float) -> None:

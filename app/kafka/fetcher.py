@@ -1,12 +1,13 @@
 """An aiokafka consumer that hands out columns, evenly over partitions and without waiting on quiet ones."""
 
 import asyncio
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchError, FetchResult
-from aiokafka.consumer.subscription_state import Assignment
+from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
 from aiokafka.errors import ConsumerStoppedError
 from aiokafka.protocol.fetch import FetchRequest
 
@@ -36,12 +37,20 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
         self._paused_for: tuple[object, ...] = ()
 
     async def fetched(
-        self, active: AbstractSet[Partition], held: AbstractSet[Partition], generation: int, timeout: float
+        self,
+        active: AbstractSet[Partition],
+        held: AbstractSet[Partition],
+        generation: int,
+        is_flowing: Callable[[], bool],
+        timeout: float,
     ) -> list[Fetched]:
         """At most one piece of each partition that is in `active` and not in `held`.
 
         Waits up to `timeout` seconds for the first of them. Every partition that cannot be given is paused, and
         asked for again as soon as `hold` or another call allows it.
+
+        Taking moves the position, so nothing is taken that the caller would drop: not of an assignment made
+        after the call, and not once `is_flowing` denies it.
 
         Raises:
             ConsumerStoppedError: when the consumer is closed.
@@ -49,20 +58,31 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
         """
         self._active = active
         self.hold(held)
+        if (assignment := self._assignment) is None:
+            await asyncio.wait([self._subscriptions.wait_for_assignment()], timeout=timeout)
+            return []
         deadline = self._loop.time() + timeout
-        while not (pieces := self._take(generation)):
+        while assignment is self._assignment and is_flowing():
             remaining = deadline - self._loop.time()
-            if remaining <= 0:
-                break
-            waiter = self._create_fetch_waiter()
-            await asyncio.wait([waiter], timeout=remaining)
-            if self._closed:
-                raise ConsumerStoppedError
-            if waiter.done():
-                waiter.result()
-            else:
-                waiter.cancel()
-        return pieces
+            if (pieces := self._take(generation)) or remaining <= 0:
+                return pieces
+            await self._wait_for_data(assignment, remaining)
+        return []
+
+    async def _wait_for_data(self, assignment: Assignment, timeout: float) -> None:
+        waiter = self._create_fetch_waiter()
+        await asyncio.wait([waiter, assignment.unassign_future], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if self._closed:
+            raise ConsumerStoppedError
+        if waiter.done():
+            waiter.result()
+        else:
+            waiter.cancel()
+
+    @property
+    def _assignment(self) -> Assignment | None:
+        subscription = self._subscriptions.subscription
+        return subscription.assignment if subscription else None
 
     def hold(self, held: AbstractSet[Partition]) -> None:
         """Pause these partitions, and resume those that are active and were held before."""
@@ -73,9 +93,7 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
 
     def end_offset(self, tp: Partition) -> int | None:
         """The first offset that cannot be read yet, as of the last answer; None before the first one."""
-        subscription = self._subscriptions.subscription
-        assignment = subscription.assignment if subscription else None
-        state = assignment.state_value(tp) if assignment else None
+        state = self._state(tp)
         if state is None:
             return None
         end: int | None = state.lso if self._isolation_level == READ_COMMITTED else state.highwater
@@ -83,14 +101,15 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
 
     def position(self, tp: Partition) -> int | None:
         """The offset that will be fetched next; None while it is not known."""
-        subscription = self._subscriptions.subscription
-        assignment = subscription.assignment if subscription else None
-        state = assignment.state_value(tp) if assignment else None
+        state = self._state(tp)
         return state.position if state is not None and state.has_valid_position else None
 
+    def _state(self, tp: Partition) -> TopicPartitionState | None:
+        assignment = self._assignment
+        return assignment.state_value(tp) if assignment else None
+
     def _apply_pauses(self) -> None:
-        subscription = self._subscriptions.subscription
-        assignment = subscription.assignment if subscription else None
+        assignment = self._assignment
         key = (assignment, self._active, self._held)
         if assignment is None or key == self._paused_for:
             return
