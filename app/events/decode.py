@@ -1,5 +1,6 @@
 """From fetched bytes to events: a whole batch at a time, and record by record only to find the one that is wrong."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.kafka.fetched import Fetched
 from schemas.aliases import canonical_type
-from schemas.events import CLICK_CODES, ORDER_CODES, Click, InputEvent, Label, Order
+from schemas.events import CLICK_CODES, ORDER_CODES, Click, Id, InputEvent, Label, Order
 from schemas.outputs import FailureType
 from schemas.topics import CLICKSTREAM, LABELS, ORDERS
 
@@ -72,15 +73,13 @@ class _Problem(Exception):
 class _Format:
     """How the records of one input topic are read."""
 
-    one: msgspec.json.Decoder[InputEvent]
-    many: msgspec.json.Decoder[list[InputEvent]]
+    decoder: msgspec.json.Decoder[InputEvent]
     codes: Mapping[str, int] | None  # None: the type is not read
     fields: frozenset[str]
 
 
 def _format(struct: type[InputEvent], codes: Mapping[str, int] | None) -> _Format:
-    decoders = msgspec.json.Decoder(struct), msgspec.json.Decoder(list[struct])  # type: ignore[valid-type]
-    return _Format(*decoders, codes, frozenset(struct.__struct_encode_fields__))
+    return _Format(msgspec.json.Decoder(struct), codes, frozenset(struct.__struct_encode_fields__))
 
 
 _FORMATS: Final[dict[str, _Format]] = {
@@ -136,7 +135,10 @@ class Decoder:
         ):
             return None
         try:
-            events = format_.many.decode(b"[" + b",".join(values) + b"]")  # type: ignore[arg-type]
+            joined = b"\n".join(values)  # type: ignore[arg-type]
+            if joined.count(b"\n") != len(values) - 1:
+                return None  # with a line for each, no record can end within another
+            events = format_.decoder.decode_lines(joined)
         except (msgspec.DecodeError, TypeError, UnicodeDecodeError, RecursionError):
             return None
         users = [event.user_id or event.anonymous_id for event in events]
@@ -172,10 +174,10 @@ class Decoder:
         event = self._parse(value, format_)
         key = fetched.keys[index]
         user = event.user_id or event.anonymous_id
-        if user is None and isinstance(event, Label) and key:
-            user = key.decode("utf-8", "surrogateescape")
+        if user is None and isinstance(event, Label):
+            user = _user_of(key)
         if user is None:
-            raise _violation("Object has neither `user_id` nor `anonymous_id`; one of them is required")
+            raise _violation("Object has neither `user_id` nor `anonymous_id`, and the key is no visitor's id either")
         self._check_key(key, user, fetched.partition)
         return event, user, _code(event, format_)
 
@@ -186,16 +188,18 @@ class Decoder:
             message = f"The value has {len(value)} bytes; the limit is {self._max_value_bytes}"
             raise _Problem(FailureType.SIZE_VIOLATION, "ValueError", message)
         try:
-            return format_.one.decode(value)
+            return format_.decoder.decode(value)
         except msgspec.ValidationError as error:
             raise _violation(str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if _has_constant(value):
+                raise _violation("A number is NaN or infinite") from error
             name = type(error).__name__
             raise _Problem(FailureType.MALFORMED_JSON, name, str(error)) from error
 
     def _check_key(self, key: bytes | None, user: str, partition: int) -> None:
         """State lives where the key is: a record under another key would split its visitor in two."""
-        if key == user.encode("utf-8", "surrogateescape"):
+        if key == user.encode():
             return
         if key is not None:
             raise _violation(f"The record's key {key[:64]!r} is not the payload's user {user[:64]!r}")
@@ -208,6 +212,24 @@ _Columns = tuple[Sequence[InputEvent], list[str], list[int], list[int]]
 
 def _violation(message: str) -> _Problem:
     return _Problem(FailureType.SCHEMA_VIOLATION, "ValidationError", message)
+
+
+def _has_constant(value: bytes) -> bool:
+    """Whether this is JSON but for numbers that JSON does not have: NaN, Infinity, -Infinity."""
+    found: list[str] = []
+    try:
+        json.loads(value, parse_constant=found.append)
+    except (ValueError, RecursionError):
+        return False
+    return bool(found)
+
+
+def _user_of(key: bytes | None) -> str | None:
+    """The visitor that a record key names, None if it cannot be one's id."""
+    try:
+        return msgspec.convert((key or b"").decode(), Id)
+    except (UnicodeDecodeError, msgspec.ValidationError):
+        return None
 
 
 def _code(event: InputEvent, format_: _Format) -> int:
@@ -236,7 +258,11 @@ def _unknown_fields(fetched: Fetched, format_: _Format, sources: list[int]) -> i
     """Fields that the contract does not name, in every 128th record of the fetch."""
     found = 0
     for index in sources[::_SAMPLE_EVERY]:
-        fields: dict[str, msgspec.Raw] = _FIELDS.decode(fetched.values[index] or b"{}")
+        try:
+            fields: dict[str, msgspec.Raw] = _FIELDS.decode(fetched.values[index] or b"{}")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            found += 1  # the name of a field is not UTF-8
+            continue
         found += len(fields.keys() - format_.fields)
     return found
 
