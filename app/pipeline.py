@@ -4,7 +4,7 @@ The worker feeds it from Kafka, a replay from a file; there is no other path.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.batch import TOPICS
@@ -42,7 +42,6 @@ class Work:
     next_offsets: dict[Partition, int]
     inputs: dict[str, int]  # records that were read, by topic; those rejected too
     enforced: list[int]  # partitions that went on without an idle topic
-
 
     @property
     def records(self) -> int:
@@ -112,17 +111,18 @@ class Pipeline:
             now_ms: ms since the epoch, the time of scoring.
         """
         aligned = self._aligned(lag, now)
-        if not aligned and not self._rejected:
+        if not aligned:
             return None
-        rejected, self._rejected = self._rejected, []
+        next_offsets = {
+            (topic, piece.partition): offset for piece in aligned for topic, offset in piece.next_offsets.items()
+        }
+        rejected = self._passed(next_offsets)
         effects = step(self.state, aligned, self.models, rejected)
         return Work(
             effects=effects,
             changes=_by_partition(effects.changes),
             outgoing=list(publish(effects, self.models, now_ms, self._with_headers)),
-            next_offsets={
-                (topic, piece.partition): offset for piece in aligned for topic, offset in piece.next_offsets.items()
-            },
+            next_offsets=next_offsets,
             inputs=_inputs(aligned, rejected),
             enforced=[piece.partition for piece in aligned if piece.enforced],
         )
@@ -131,6 +131,16 @@ class Pipeline:
         """Seconds until something may go without new data; None if nothing may."""
         waits = [aligner.wait(_of(lag, aligner.partition), now) for aligner in self._aligners.values()]
         return min((wait for wait in waits if wait is not None), default=None)
+
+    def _passed(self, next_offsets: Mapping[Partition, int]) -> list[Rejected]:
+        """The rejected records below ``next_offsets``: they become durable with their offsets, so only once."""
+        passed: list[Rejected] = []
+        waiting: list[Rejected] = []
+        for record in self._rejected:
+            is_passed = record.offset < next_offsets.get((record.topic, record.partition), 0)
+            (passed if is_passed else waiting).append(record)
+        self._rejected = waiting
+        return passed
 
     def _aligned(self, lag: TopicLag, now: float) -> list[Aligned]:
         """What may go, each partition beginning in turn so that a deep one starves nobody."""
