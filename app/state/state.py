@@ -57,7 +57,10 @@ class State:
         seconds = {partition: self.times[partition].watermark // _SWEEP_EVERY_MS for partition in partitions}
         moved = {partition: second for partition, second in seconds.items() if self._swept.get(partition) != second}
         self._swept |= moved
-        watermarks = np.zeros(max(self.times, default=0) + 1, np.int64)
+        if not moved:
+            return np.zeros(0, np.int64)
+        # Rows may be of partitions that no record has come from yet.
+        watermarks = np.zeros(1 + max(int(self.table.partitions.max()), *moved), np.int64)
         for partition, second in moved.items():
             watermarks[partition] = second * _SWEEP_EVERY_MS
-        return self.table.due(watermarks) if moved else np.zeros(0, np.int64)
+        return self.table.due(watermarks)
