@@ -46,9 +46,10 @@ class Buffer:
         ts = self._times(limit + 2)
         if len(ts) == 0:
             return ts
-        start = self._latest or int(ts[0])
-        if np.abs(ts - start).max() <= FAR_MS:
-            self._believed = np.maximum(np.maximum.accumulate(ts), start)
+        start = self._latest or int(ts[:2].min())  # the very first may be dated wrong too
+        latest = np.maximum(np.maximum.accumulate(ts), start)
+        if np.abs(ts - np.concatenate(([start], latest[:-1]))).max() <= FAR_MS:
+            self._believed = latest
         else:
             self._believed = _believed(ts.tolist(), start, complete or len(ts) == limit + 2)
         return np.asarray(np.maximum.accumulate(self._believed)[: limit + 1])

@@ -2,7 +2,8 @@
 
 The watermark is the latest event time seen. A record dated more than ``MAX_JUMP_MS`` away from it moves nothing by
 itself: only three in a row, of three different visitors, do. So one wrong clock closes nobody's session, while a
-replay of another year goes through after two records.
+replay of another year goes through after two records. The very first record is believed until the next one: if that
+is dated far before, it counts, and nothing is late for a stream that a wrong clock began.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,10 +23,12 @@ Users = Callable[[], Sequence[str]]
 class StreamTime:
     """The watermark of one stream, in ms; 0 before the first record.
 
-    ``witnesses`` are the visitors and times of the latest records in a row that were dated far away.
+    ``confirmed`` is whether a record was dated near the one before, ``witnesses`` are the visitors and times of the
+    latest records in a row that were dated far away.
     """
 
     watermark: int = 0
+    confirmed: bool = False
     witnesses: list[tuple[str, int]] = field(default_factory=list)
 
     def advance(self, ts: NDArray[np.int64], users: Users) -> NDArray[np.int64]:
@@ -34,18 +37,22 @@ class StreamTime:
             return ts
         if self.watermark == 0:
             self.watermark = int(ts[0])
-        if self.witnesses or np.abs(ts - self.watermark).max() > MAX_JUMP_MS:
-            return np.array([self._advance(*pair) for pair in zip(ts.tolist(), users(), strict=True)], np.int64)
+            return np.concatenate((ts[:1], self.advance(ts[1:], lambda: users()[1:])))
         watermarks = np.maximum(np.maximum.accumulate(ts), self.watermark)
-        self.watermark = int(watermarks[-1])
+        before = np.concatenate(([self.watermark], watermarks[:-1]))
+        if self.witnesses or np.abs(ts - before).max() > MAX_JUMP_MS:
+            return np.array([self._advance(*pair) for pair in zip(ts.tolist(), users(), strict=True)], np.int64)
+        self.watermark, self.confirmed = int(watermarks[-1]), True
         return watermarks
 
     def _advance(self, ts: int, user: str) -> int:
-        if abs(ts - self.watermark) > MAX_JUMP_MS:
-            self._witness(user, ts)
-        else:
+        if abs(ts - self.watermark) <= MAX_JUMP_MS:
             self.witnesses.clear()
-            self.watermark = max(self.watermark, ts)
+            self.watermark, self.confirmed = max(self.watermark, ts), True
+        elif ts < self.watermark and not self.confirmed:
+            self.watermark = ts
+        else:
+            self._witness(user, ts)
         return self.watermark
 
     def _witness(self, user: str, ts: int) -> None:
