@@ -12,6 +12,7 @@ LOG_LENGTH = 128
 WINDOW_NAMES = ("10m", "1h", "24h", "7d", "30d")
 WINDOWS_MS = (600_000, 3_600_000, 86_400_000, 7 * 86_400_000, 30 * 86_400_000)
 _MONTH_MS = WINDOWS_MS[-1]
+_MOST = (1 << 63) - 1  # what a stored number holds
 
 
 @dataclass(slots=True)
@@ -23,15 +24,15 @@ class OrderLog:
     amounts: list[int] = field(default_factory=list)
 
     def add(self, ts: int, amount: int) -> None:
-        """Enter an order, and forget what is older than 30 days before the newest."""
+        """Enter an order, and forget what is older than 30 days before it."""
         at = bisect_right(self.times, ts)
         self.times.insert(at, ts)
         self.counts.insert(at, 1)
         self.amounts.insert(at, amount)
-        self._forget(bisect_right(self.times, self.times[-1] - _MONTH_MS))
+        self._forget(bisect_right(self.times, ts - _MONTH_MS))
         if len(self.times) > LOG_LENGTH:
             self.counts[1] += self.counts[0]
-            self.amounts[1] += self.amounts[0]
+            self.amounts[1] = min(self.amounts[1] + self.amounts[0], _MOST)
             self._forget(1)
 
     def _forget(self, count: int) -> None:
@@ -39,7 +40,7 @@ class OrderLog:
             del self.times[:count], self.counts[:count], self.amounts[:count]
 
     def windows(self, ts: int) -> tuple[list[int], list[int]]:
-        """Orders and their value in each window that ends at ``ts``, both ends' own millisecond as (ts - window, ts]."""
+        """Orders and their value in each window (ts - window, ts], shortest first."""
         stop = bisect_right(self.times, ts)
         starts = [bisect_right(self.times, ts - window, 0, stop) for window in WINDOWS_MS]
         return (
