@@ -32,7 +32,8 @@ def score_waves(
         rank: position of each click among its user's clicks here [n], from 0 without gaps.
 
     Returns:
-        Probabilities of the intents [n, 7] and of a purchase in the session [n], in the order given.
+        Probabilities of the intents [n, 7] and of a purchase in the session [n], in the order given, as the model
+        gave them; a state that is not finite begins anew instead, so that the user's next click is scored.
     """
     probabilities = np.empty((len(rank), len(INTENTS)), np.float32)
     purchase = np.empty(len(rank), np.float32)
@@ -43,10 +44,17 @@ def score_waves(
         wave = slice(start, start + size)
         users = user[wave]
         scores = model.score(features[wave], hidden[users])
-        hidden[users] = scores.hidden
+        hidden[users] = _finite(scores.hidden)
         probabilities[wave] = scores.probabilities
         purchase[wave] = scores.purchase
         start += size
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     return probabilities[back], purchase[back]
+
+
+def _finite(hidden: Floats) -> Floats:
+    """States [n, H] with zeros in place of those that are not finite."""
+    if np.isfinite(hidden).all():
+        return hidden
+    return np.where(np.isfinite(hidden).all(axis=1, keepdims=True), hidden, np.float32(0))

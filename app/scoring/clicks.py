@@ -65,7 +65,7 @@ def score_clicks(
     probabilities, purchase = score_waves(model, features, hidden, owner, rank)
     effects.waves += int(rank.max()) + 1
     intent = probabilities.argmax(axis=1)
-    hidden[~np.isfinite(hidden).all(axis=1)] = 0
+    purchase[~np.isfinite(probabilities).all(axis=1)] = np.nan
     for place in np.flatnonzero(~np.isfinite(purchase)).tolist():
         message = f"Model {model.name} {model.version} gave a number that is not finite"
         failure = columns.reject(int(index[place]), FailureType.MODEL_FAILURE, "score", "ModelFailure", message)
