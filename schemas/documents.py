@@ -61,8 +61,7 @@ def _definitions(structs: Iterable[type[Struct]], ref_template: str) -> dict[str
         if struct in _ONE_OF_REQUIRED:
             # A null counts as absent, so presence alone is not enough.
             definitions[struct.__name__]["anyOf"] = [
-                {"required": [name], "properties": {name: {"type": "string"}}}
-                for name in _ONE_OF_REQUIRED[struct]
+                {"required": [name], "properties": {name: {"type": "string"}}} for name in _ONE_OF_REQUIRED[struct]
             ]
     return definitions
 
@@ -88,9 +87,7 @@ def asyncapi() -> Document:
 
 
 def _channel(topic: TopicContract) -> Document:
-    configuration = {
-        name: read(topic.config[name]) for name, read in _BOUND_SETTINGS.items() if name in topic.config
-    }
+    configuration = {name: read(topic.config[name]) for name, read in _BOUND_SETTINGS.items() if name in topic.config}
     binding = {"topic": topic.name, "topicConfiguration": configuration, "bindingVersion": _BINDING_VERSION}
     return {
         "address": topic.name,

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
-from schemas.events import Currency, EventTime, Id, Name
+from schemas.events import MAX_ID, Currency, EventTime, Id, Name
 
 IntentName = Literal["browse", "search", "compare", "purchase", "abandon", "support", "return"]
 QueryIntent = Literal[
@@ -76,6 +76,7 @@ Probability = Annotated[float, Meta(ge=0, le=1)]
 Amount = Annotated[float, Meta(ge=0, description="Major units.")]
 Count = Annotated[int, Meta(ge=0)]
 Score = Annotated[int, Meta(ge=0, le=100, description="Higher is riskier.")]
+OutputId = Annotated[str, Meta(min_length=1, max_length=MAX_ID + 32, description="Made from an input's id.")]
 Visitor = Annotated[Id, Meta(description="The input's user_id, else its anonymous_id.")]
 
 
@@ -89,7 +90,7 @@ class ModelRef(Struct, frozen=True, gc=False):
 class Output(Struct, frozen=True, gc=False, omit_defaults=True):
     """What every output about one input has. `event_id` is deterministic, made from the input's."""
 
-    event_id: Id
+    event_id: OutputId
     source_event_id: Id
     user_id: Visitor
     ts: EventTime
@@ -222,10 +223,10 @@ class Alert(Struct, frozen=True, gc=False, omit_defaults=True):
     and so neither `source_event_id` nor `user_id`.
     """
 
-    event_id: Id
+    event_id: OutputId
     ts: EventTime
     scored_at: Millis
-    alert_id: Id
+    alert_id: OutputId
     kind: AlertKind
     severity: Severity
     title: Name

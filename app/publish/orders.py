@@ -138,7 +138,7 @@ def _alert(scored: ScoredOrders, place: int, risk: RiskEvent) -> Alert | None:
         event_id=f"{risk.source_event_id}:alert",
         ts=risk.ts,
         scored_at=risk.scored_at,
-        alert_id=f"risk:user:{risk.user_id[:200]}:{window}",
+        alert_id=f"risk:user:{risk.user_id}:{window}",
         kind="risk",
         severity="critical",
         title="An order of the highest risk was blocked",

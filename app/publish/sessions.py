@@ -37,7 +37,7 @@ def session_events(
 def _event(session: ClosedSession, model: ModelRef, scored_at: int) -> SessionEvent:
     counts = {name: count for name, count in zip(CLICK_TYPES, session.counts, strict=True) if count}
     return SessionEvent(
-        event_id=f"{session.session_id}:{session.started_at}:closed",
+        event_id=f"{session.last_event_id}:closed",
         source_event_id=session.last_event_id,
         user_id=session.user,
         ts=session.ended_at,

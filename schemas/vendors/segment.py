@@ -101,9 +101,7 @@ def _segment_name(call: _Envelope) -> str:
     if call.type in ("page", "screen"):
         return call.type
     if call.type != "track":
-        raise ValueError(
-            f"{_SOURCE}: call type {call.type!r} - at `$.type`; only track, page and screen are events"
-        )
+        raise ValueError(f"{_SOURCE}: call type {call.type!r} - at `$.type`; only track, page and screen are events")
     if not call.event:
         raise ValueError(f"{_SOURCE}: a track call without a name - at `$.event`")
     return call.event
