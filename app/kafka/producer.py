@@ -5,7 +5,9 @@ from collections import defaultdict
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
+from aiokafka.errors import DuplicateSequenceNumber
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata
 from faust.transport.drivers import aiokafka as driver
 
 from app.kafka.fetched import Headers
@@ -29,8 +31,8 @@ class RecordTooLarge(ValueError):
 class DeliveryFailed(RuntimeError):
     """The broker did not take a record batch: what it was made from must not be acknowledged."""
 
-    def __init__(self, topic: str, partition: int, records: int, cause: BaseException) -> None:
-        super().__init__(f"{topic}/{partition}: {records} records were not delivered: {cause!r}")
+    def __init__(self, topic: str, partition: int, cause: BaseException) -> None:
+        super().__init__(f"{topic}/{partition}: records were not delivered: {cause!r}")
         self.topic = topic
         self.partition = partition
 
@@ -135,21 +137,24 @@ class Producer(driver.Producer):  # type: ignore[misc]
 
         Raises:
             RecordTooLarge: before anything is sent.
+            ValueError: if there are no records.
         """
         batches = build_batches(self._options, topic, timestamps, keys, values, headers)
+        if not batches:
+            raise ValueError(f"{topic}/{partition}: there are no records to send")
         producer = self._ensure_producer()
-        sent = []
         async with self._turns[topic, partition]:
-            for batch in batches:
-                sent.append((await producer.send_batch(batch, topic, partition=partition), batch.record_count()))
-        return asyncio.create_task(self._delivered(topic, partition, sent))
+            sent = [await producer.send_batch(batch, topic, partition=partition) for batch in batches]
+        last = batches[-1].record_count()
+        return asyncio.create_task(self._delivered(sent, last, topic, partition))
 
-    async def _delivered(self, topic: str, partition: int, sent: Sequence[tuple[Awaitable[Any], int]]) -> int:
-        end = 0
-        for delivery, records in sent:
-            try:
-                async with asyncio.timeout(self._options.delivery_timeout):
-                    end = (await delivery).offset + records
-            except Exception as error:
-                raise DeliveryFailed(topic, partition, records, error) from error
-        return end
+    async def _delivered(self, sent: Sequence[Awaitable[RecordMetadata]], last: int, topic: str, partition: int) -> int:
+        try:
+            async with asyncio.timeout(self._options.delivery_timeout):
+                base_offset: int = (await asyncio.gather(*sent))[-1].offset
+        except Exception as error:
+            raise DeliveryFailed(topic, partition, error) from error
+        if base_offset < 0:
+            # A repeated request whose first answer was lost, so long ago that the broker forgot the offset.
+            raise DeliveryFailed(topic, partition, DuplicateSequenceNumber())
+        return base_offset + last

@@ -58,7 +58,7 @@ def test_a_slow_delivery_holds_the_commit_back(kafka: str, make_topics: MakeTopi
     async def handle(app: BatchApp, fetched: Fetched) -> None:
         sent = await app.producer.send_records(output, 0, fetched.timestamps, fetched.keys, fetched.values)
         await answered.wait()
-        await sent
+        assert await sent == 2
         await make_durable(app, fetched)
 
     async def run() -> None:
@@ -94,7 +94,7 @@ def test_a_rejected_output_ends_the_worker_and_commits_nothing(
         async with running(app):
             await until(lambda: app.crashed, "the end of the worker")
             assert isinstance(app.crash_reason, DeliveryFailed)
-            assert "1 records were not delivered: MessageSizeTooLargeError" in str(app.crash_reason)
+            assert "/0: records were not delivered: MessageSizeTooLargeError" in str(app.crash_reason)
         assert taken.values(topic)[:2] == [b"small", b"x" * 5_000]
         assert len(taken) == 2
         assert await committed(kafka, group, [(topic, 0)]) == {(topic, 0): 1}
