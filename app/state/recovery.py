@@ -21,7 +21,6 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.kafka.fetched import Fetched
 from app.kafka.fetcher import ColumnConsumer
 from app.kafka.options import TransportOptions
 from app.state.changelog import Changelog
@@ -134,7 +133,7 @@ async def _read_changelog(
             consumer.seek(tp, each.position)
         moved_at = time.monotonic()
         while pending:
-            pieces: list[Fetched] = await consumer.columns.fetched(pending.keys(), frozenset(), 0, timeout=1.0)
+            pieces = await consumer.columns.fetched(pending.keys(), frozenset(), 0, lambda: True, timeout=1.0)
             for piece in pieces:
                 each = pending[TopicPartition(*piece.tp)]
                 each.take(piece)
