@@ -144,6 +144,8 @@ class Decoder:
         users = [event.user_id or event.anonymous_id for event in events]
         if len(events) != len(values) or [user and user.encode() for user in users] != fetched.keys:
             return None
+        if None in users:
+            return None
         codes = [0] * len(events)
         if format_.codes is not None:
             try:
