@@ -1,0 +1,362 @@
+"""Every kind of bad input has a stated outcome, keeps its bytes, and stops nothing."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.headers import DEAD_LETTER_HEADERS
+from schemas.topics import CLICKSTREAM, DEAD_LETTER, INTENT_EVENTS, LABELS, ORDERS, RISK_EVENTS
+from tests.harness import (
+    DAY,
+    MINUTE,
+    START,
+    VALUE_BYTES,
+    Input,
+    Worker,
+    click,
+    failures,
+    label,
+    on,
+    order,
+    raw,
+    run,
+    scored,
+)
+from tests.schemas.strategies import unhurried
+
+MALFORMED, SCHEMA, SIZE = "malformed_json", "schema_violation", "size_violation"
+GOOD = {"event_id": "bad", "type": "page_viewed", "ts": START, "user_id": "u"}
+YEAR_1970, YEAR_2100, YEAR_2101 = 1_000, 4_102_444_800_000, 4_133_980_800_000
+
+
+def json_bytes(**changed: object) -> bytes:
+    """A good click but for what is changed."""
+    return json.dumps(GOOD | changed).encode()
+
+
+def without(name: str) -> bytes:
+    return json.dumps({key: value for key, value in GOOD.items() if key != name}).encode()
+
+
+BAD: dict[str, tuple[bytes | None, str]] = {
+    "not JSON": (b"hello", MALFORMED),
+    "empty": (b"", MALFORMED),
+    "blank": (b"  \n ", MALFORMED),
+    "null value": (None, SCHEMA),
+    "JSON null": (b"null", SCHEMA),
+    "a list": (b"[" + json_bytes() + b"]", SCHEMA),
+    "two objects": (json_bytes() + b"," + json_bytes(), MALFORMED),
+    "two lines": (json_bytes() + b"\n" + json_bytes(), MALFORMED),
+    "cut short": (json_bytes()[:-9], MALFORMED),
+    "truncated UTF-8": (json_bytes(query="é").replace(b"\\u00e9", "é".encode()[:1]), MALFORMED),
+    "cut inside a character": (json_bytes(query="é").replace(b'\\u00e9"}', "é".encode()[:1]), MALFORMED),
+    "UTF-16": (json_bytes().decode().encode("utf-16"), MALFORMED),
+    "lone high surrogate": (json_bytes(query="\ud83d"), MALFORMED),
+    "lone low surrogate": (json_bytes(query="\ude00"), MALFORMED),
+    "lone surrogate as user": (json_bytes(user_id="\udc80"), MALFORMED),
+    "raw control character": (json_bytes(query="x").replace(b'"x"', b'"\x01"'), MALFORMED),
+    "deep nesting": (json_bytes(properties={"a": "?"}).replace(b'"?"', b"[" * 90_000 + b"]" * 90_000), MALFORMED),
+    "NaN": (json_bytes(price=float("nan")), SCHEMA),
+    "Infinity": (json_bytes(price=float("inf")), SCHEMA),
+    "NaN in properties": (json_bytes(properties={"a": float("nan")}), SCHEMA),
+    "1e308": (json_bytes(price=1e308), SCHEMA),
+    "1e999": (json_bytes(price="?").replace(b'"?"', b"1e999"), SCHEMA),
+    "negative price": (json_bytes(price=-0.01), SCHEMA),
+    "negative quantity": (json_bytes(quantity=-1), SCHEMA),
+    "price as text": (json_bytes(price="9.99"), SCHEMA),
+    "ts as text": (json_bytes(ts=str(START)), SCHEMA),
+    "ts as fraction": (json_bytes(ts=START + 0.5), SCHEMA),
+    "ts beyond 64 bits": (json_bytes(ts=10**30), SCHEMA),
+    "ts true": (json_bytes(ts=True), SCHEMA),
+    "event_id as number": (json_bytes(event_id=7), SCHEMA),
+    "empty event_id": (json_bytes(event_id=""), SCHEMA),
+    "no event_id": (without("event_id"), SCHEMA),
+    "no type": (without("type"), SCHEMA),
+    "no ts": (without("ts"), SCHEMA),
+    "nobody": (without("user_id"), SCHEMA),
+    "empty user": (json_bytes(user_id=""), SCHEMA),
+    "unknown type": (json_bytes(type="page_teleported"), SCHEMA),
+    "an order's type": (json_bytes(type="order_placed"), SCHEMA),
+    "year 1970": (json_bytes(ts=YEAR_1970), SCHEMA),
+    "year 2101": (json_bytes(ts=YEAR_2101), SCHEMA),
+    "before the epoch": (json_bytes(ts=-1), SCHEMA),
+    "another user's key": (json_bytes(user_id="somebody else"), SCHEMA),
+    "5 MiB": (json_bytes(query="x" * (5 << 20)), SIZE),
+    "5 MiB of nothing": (b"\0" * (5 << 20), SIZE),
+    "query too long": (json_bytes(query="x" * 513), SCHEMA),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_clicks_become_dead_letters_and_their_neighbours_are_scored(name: str) -> None:
+    value, failure = BAD[name]
+    found = run(click("u", 0, "before"), raw(value), click("u", 1, "after"))
+    assert scored(found) == ["before", "after"]
+    assert failures(found) == [failure]
+    assert len(found) == 3
+    (letter,) = on(DEAD_LETTER, found)
+    assert (letter.key, letter.value) == (b"u", value)
+    assert letter.headers.keys() >= set(DEAD_LETTER_HEADERS)
+    assert letter.header("__connect.errors.topic") == CLICKSTREAM
+    assert letter.header("__connect.errors.partition") == "0"
+    assert letter.header("__connect.errors.offset") == "1"
+    assert letter.header("__connect.errors.stage") == "decode"
+    assert letter.header("__connect.errors.exception.class.name")
+    assert letter.header("__connect.errors.exception.message")
+
+
+def test_all_bad_clicks_at_once_stop_nothing() -> None:
+    inputs = [click("u", 0, "first")]
+    for number, (value, _) in enumerate(BAD.values()):
+        inputs += [raw(value), click("u", number, f"good {number}")]
+    found = run(*inputs)
+    assert scored(found) == ["first", *(f"good {number}" for number in range(len(BAD)))]
+    assert failures(found) == [failure for _, failure in BAD.values()]
+    assert [letter.value for letter in on(DEAD_LETTER, found)] == [value for value, _ in BAD.values()]
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_records_have_the_same_outcome_alone_as_among_others(name: str) -> None:
+    value, failure = BAD[name]
+    assert failures(run(raw(value))) == [failure]
+    assert failures(run(raw(value, key=None))) == [failure]
+
+
+@pytest.mark.parametrize(
+    ("changed", "failure"),
+    [
+        ({"value": 0}, SCHEMA),
+        ({"value": -3}, SCHEMA),
+        ({"value": 1e308}, SCHEMA),
+        ({"value": float("nan")}, SCHEMA),
+        ({"value": None}, SCHEMA),
+        ({"currency": None}, SCHEMA),
+        ({"currency": "EURO"}, SCHEMA),
+        ({"order_id": None}, SCHEMA),
+        ({"type": "page_viewed"}, SCHEMA),
+        ({"items": [{"price": 1}]}, SCHEMA),
+        ({"ts": YEAR_1970}, SCHEMA),
+    ],
+)
+def test_bad_orders_become_dead_letters_and_their_neighbours_are_judged(changed: dict[str, Any], failure: str) -> None:
+    found = run(order("u", 0, "before"), order("u", 1, "bad", **changed), order("u", 2, "after"))
+    assert scored(found) == ["before", "after"]
+    assert failures(found) == [failure]
+
+
+@pytest.mark.parametrize("changed", [{"label": "guilty"}, {"label": None}, {"ts": YEAR_2101}])
+def test_bad_labels_become_dead_letters(changed: dict[str, Any]) -> None:
+    found = run(label("u", 0, "bad", **changed), order("u", 1, "after"))
+    assert scored(found) == ["after"]
+    assert failures(found) == [SCHEMA]
+
+
+@pytest.mark.parametrize(
+    "halves",
+    [
+        (b"[", b"]"),
+        (json_bytes()[:-1], b'"price":1}'),
+        (json_bytes() + b"," + b'{"event_id":"forged"', json_bytes()[1:]),
+        (json_bytes() + b"\n" + b'{"event_id":"forged"', b"," + json_bytes()[1:]),
+        (json_bytes() + b"," + json_bytes()[:-1] + b',"properties":{"a":[1', b"2]}}"),
+    ],
+)
+def test_two_broken_records_that_would_join_into_valid_ones_are_two_dead_letters(halves: tuple[bytes, bytes]) -> None:
+    found = run(raw(halves[0]), raw(halves[1]))
+    assert [letter.value for letter in on(DEAD_LETTER, found)] == list(halves)
+    assert len(found) == 2
+
+
+def test_broken_records_cannot_swallow_the_good_one_between_them() -> None:
+    opening = json_bytes(event_id="forged 1") + b"," + json_bytes(event_id="forged 2")[:-1] + b',"properties":{"a":[0'
+    closing = b"]}}," + json_bytes(event_id="forged 3")
+    found = run(raw(opening), click("u", 0, "good"), raw(closing))
+    assert scored(found) == ["good"]
+    assert [letter.value for letter in on(DEAD_LETTER, found)] == [opening, closing]
+
+
+@unhurried
+@given(values=st.lists(st.binary(max_size=60) | st.sampled_from([v for v, _ in BAD.values() if v]), max_size=6))
+def test_whatever_bytes_come_each_record_is_one_output(values: list[bytes]) -> None:
+    worker = Worker()
+    found = worker.run(click("u", 0, "before"), *map(raw, values), click("u", 1, "after"))
+    assert scored(found) == ["before", "after"]
+    assert [letter.value for letter in on(DEAD_LETTER, found)] == values
+
+
+# Accepted, and harmless.
+
+
+@pytest.mark.parametrize(
+    ("name", "type_"),
+    [
+        ("Product Viewed", "product_viewed"),
+        ("Order Completed", "order_completed"),
+        ("view_item", "product_viewed"),
+        ("add_to_cart", "product_added"),
+        ("begin_checkout", "checkout_started"),
+        ("purchase", "order_completed"),
+    ],
+)
+def test_segment_and_ga4_names_are_accepted(name: str, type_: str) -> None:
+    worker = Worker()
+    assert scored(worker.run(click("u", 0, "a", name))) == ["a"]
+    closed = on("session-events", worker.run(click("u", 31 * MINUTE, "b")))
+    assert closed[0].body["counts"] == {type_: 1}
+
+
+def test_unknown_fields_are_ignored_and_counted() -> None:
+    worker = Worker()
+    assert scored(worker.run(click("u", 0, "a", colour="red", extra={"deep": [1]}))) == ["a"]
+    assert scored(worker.run(order("u", 1, "b", gift=True))) == ["b"]
+    assert worker.pipeline.unknown_fields == {CLICKSTREAM: 2, ORDERS: 1}
+
+
+def test_unknown_fields_may_have_any_bytes_for_a_name() -> None:
+    worker = Worker()
+    value = json_bytes(event_id="a")[:-1]
+    assert scored(worker.run(raw(value + b',"\xff":1}'))) == ["a"]
+    assert worker.pipeline.unknown_fields == {CLICKSTREAM: 1}
+
+
+def test_properties_may_hold_anything() -> None:
+    assert scored(run(click("u", 0, "a", properties={"a": [1, {"b": None}], "ts": "never"}))) == ["a"]
+
+
+def test_spread_out_json_is_accepted_beside_dense_json() -> None:
+    spread = json.dumps(GOOD | {"event_id": "spread"}, indent=2).encode()
+    assert scored(run(click("u", 0, "a"), raw(spread), click("u", 1, "b"))) == ["a", "spread", "b"]
+
+
+# Keys.
+
+
+def test_an_anonymous_visitor_is_keyed_by_the_anonymous_id() -> None:
+    found = run(click("", 0, "a", user_id=None, anonymous_id="cookie"))
+    assert scored(found) == ["a"]
+    assert found[0].key == b"cookie"
+    assert found[0].body["user_id"] == "cookie"
+
+
+def test_a_record_without_a_key_is_scored_in_its_users_partition() -> None:
+    keyed = click("u", 0, "a")
+    home = Worker(partitions=4).fetches([keyed])[0].partition
+    for partition in range(4):
+        found = Worker(partitions=4).run(Input(CLICKSTREAM, None, keyed.value, partition=partition))
+        assert scored(found) == (["a"] if partition == home else [])
+        assert failures(found) == ([] if partition == home else [SCHEMA])
+        assert found[0].partition == partition
+        assert found[0].key == (b"u" if partition == home else None)
+
+
+def test_a_label_of_an_order_alone_belongs_to_the_user_its_key_names() -> None:
+    worker = Worker()
+    named = label("", 0, "l", user_id=None, order_id="order-1")
+    assert worker.run(raw(named.value, b"u", LABELS), order("u", 1, "a"))[0].topic == RISK_EVENTS
+    assert worker.pipeline.state.table.rows["known_frauds"][worker.pipeline.state.table.slot("u")] == 1
+
+
+@pytest.mark.parametrize("key", [None, b"", b"\xff\x00stream-time", b"k" * 257])
+def test_a_label_whose_key_is_no_users_id_is_a_dead_letter(key: bytes | None) -> None:
+    named = label("", 0, "l", user_id=None, order_id="order-1")
+    found = run(raw(named.value, key, LABELS))
+    assert failures(found) == [SCHEMA]
+    assert found[0].key == key
+
+
+# Duplicates.
+
+
+def test_a_repeated_event_id_is_scored_once_and_counted() -> None:
+    worker = Worker()
+    assert scored(worker.run(click("u", 0, "a"), click("u", 1, "a"), click("u", 2, "b"))) == ["a", "b"]
+    assert scored(worker.run(click("u", 3, "a"), order("u", 4, "b"), click("u", 5, "c"))) == ["c"]
+    assert worker.duplicates == 3
+
+
+def test_the_same_event_id_of_two_users_is_two_events() -> None:
+    worker = Worker()
+    assert scored(worker.run(click("u", 0, "a"), click("v", 1, "a"))) == ["a", "a"]
+    assert worker.duplicates == 0
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_users_latest_16_event_ids_are_remembered(together: bool) -> None:
+    worker = Worker()
+    inputs = [click("u", number, f"e{number}") for number in range(17)]
+    inputs += [click("u", 20, "e1"), click("u", 21, "e0"), click("u", 22, "e1")]
+    found = worker.run(*inputs) if together else worker.each(*inputs)
+    # e1 was within the memory; e0 was not, and pushed e1 out.
+    assert scored(found) == [*(f"e{number}" for number in range(17)), "e0", "e1"]
+    assert worker.duplicates == 1
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_event_ids_are_forgotten_with_the_history(together: bool) -> None:
+    worker = Worker()
+    inputs = [
+        click("u", 0, "a"),
+        click("u", 30 * DAY, "a"),
+        click("u", 30 * DAY + 1, "b"),
+        click("u", 60 * DAY + 2, "a"),
+    ]
+    found = worker.run(*inputs) if together else worker.each(*inputs)
+    assert scored(found) == ["a", "b", "a"]
+    assert worker.duplicates == 1
+
+
+# Wrong clocks.
+
+
+def crowd(start: int, count: int, name: str = "e") -> list[Input]:
+    """Clicks of many visitors, one a second."""
+    return [click(f"user {number % 5}", start + 1_000 * number, f"{name}{number}") for number in range(count)]
+
+
+@pytest.mark.parametrize("years", [2, 30, 76])
+@pytest.mark.parametrize("together", [True, False])
+def test_one_event_dated_years_ahead_closes_nobody_elses_session(years: int, together: bool) -> None:
+    ahead = click("broken clock", years * 365 * DAY, "ahead")
+    inputs = [*crowd(0, 10, "before "), ahead, *crowd(20_000, 10, "after ")]
+    worker = Worker()
+    found = worker.run(*inputs) if together else worker.each(*inputs)
+    assert len(scored(found)) == 21
+    assert {record.topic for record in found} == {INTENT_EVENTS}
+    assert found[-1].body["session"]["started_at"] == START + 4_000
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_stream_that_begins_with_an_event_dated_years_ahead_loses_nothing(together: bool) -> None:
+    inputs = [click("broken clock", 76 * 365 * DAY, "ahead"), *crowd(0, 10), order("user 4", 4_500, "o")]
+    worker = Worker()
+    found = worker.run(*inputs) if together else worker.each(*inputs)
+    assert len(scored(found)) == 12
+    assert failures(found) == []
+
+
+def test_an_event_dated_years_ahead_does_not_part_orders_from_their_clicks() -> None:
+    worker = Worker()
+    ahead = click("broken clock", 9 * 365 * DAY, "ahead")
+    worker.run(*crowd(0, 4), ahead, *crowd(5_000, 4), order("user 0", 5_500, "o"))
+    assert worker.orders_saw("session_events") == [2]
+
+
+def test_the_user_of_an_event_dated_years_ahead_goes_on_in_a_new_session() -> None:
+    ahead = click("u", 9 * 365 * DAY, "ahead")
+    found = run(click("u", 0, "a"), ahead, click("u", 1_000, "b"), click("u", 2_000, "c"))
+    assert [record.body["session"]["events"] for record in on(INTENT_EVENTS, found)] == [1, 1, 1, 2]
+
+
+def test_orders_after_one_dated_years_ahead_are_counted_all_the_same() -> None:
+    worker = Worker()
+    worker.each(order("u", 0, "a"), order("u", 9 * 365 * DAY, "ahead"), order("u", 1_000, "b"), order("u", 2_000, "c"))
+    assert worker.orders_saw("orders_1h") == [1, 1, 1, 2]
+
+
+def test_values_up_to_the_limit_are_read() -> None:
+    padding = VALUE_BYTES - len(json_bytes(event_id="a", referrer=""))
+    assert scored(run(raw(json_bytes(event_id="a", referrer="x" * padding)))) == ["a"]
+    assert failures(run(raw(json_bytes(event_id="a", referrer="x" * (padding + 1))))) == [SIZE]
