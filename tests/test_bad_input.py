@@ -122,7 +122,6 @@ def test_all_bad_clicks_at_once_stop_nothing() -> None:
 def test_bad_records_have_the_same_outcome_alone_as_among_others(name: str) -> None:
     value, failure = BAD[name]
     assert failures(run(raw(value))) == [failure]
-    assert failures(run(raw(value, key=None))) == [failure]
 
 
 @pytest.mark.parametrize(
@@ -259,6 +258,13 @@ def test_a_label_of_an_order_alone_belongs_to_the_user_its_key_names() -> None:
     assert worker.pipeline.state.table.rows["known_frauds"][worker.pipeline.state.table.slot("u")] == 1
 
 
+@pytest.mark.parametrize("topic", [CLICKSTREAM, ORDERS])
+@pytest.mark.parametrize("key", [None, b"", b"u"])
+def test_who_is_named_nowhere_is_a_dead_letter(topic: str, key: bytes | None) -> None:
+    made = click("u", 0, "a", user_id=None) if topic == CLICKSTREAM else order("u", 0, "a", user_id=None)
+    assert failures(run(raw(made.value, key, topic))) == [SCHEMA]
+
+
 @pytest.mark.parametrize("key", [None, b"", b"\xff\x00stream-time", b"k" * 257])
 def test_a_label_whose_key_is_no_users_id_is_a_dead_letter(key: bytes | None) -> None:
     named = label("", 0, "l", user_id=None, order_id="order-1")
@@ -340,7 +346,7 @@ def test_a_stream_that_begins_with_an_event_dated_years_ahead_loses_nothing(toge
 def test_an_event_dated_years_ahead_does_not_part_orders_from_their_clicks() -> None:
     worker = Worker()
     ahead = click("broken clock", 9 * 365 * DAY, "ahead")
-    worker.run(*crowd(0, 4), ahead, *crowd(5_000, 4), order("user 0", 5_500, "o"))
+    worker.run(*crowd(0, 4), ahead, *crowd(5_000, 4, "later "), order("user 0", 5_500, "o"))
     assert worker.orders_saw("session_events") == [2]
 
 
