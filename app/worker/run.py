@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import resource
 import sys
 import time
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from app.worker.observer import Observer
 from app.worker.service import WorkerService
 from schemas.topics import CLICKSTREAM, INPUTS, TOPICS
 
+_RSS_UNITS = 2**20 if sys.platform == "darwin" else 2**10  # in a MiB: getrusage(2) counts bytes there, KiB elsewhere
 _SWITCH_INTERVAL_S = 0.001  # the consumer's thread answers heartbeats and fetches while a step computes
 
 
@@ -55,8 +57,8 @@ def run_worker(settings: Settings, until_end: bool) -> dict[str, object]:
     assembly = assemble(settings, models, observer, partitions)
     register(assembly.app, assembly.processor)
     service = WorkerService(assembly, ends if until_end else None)
-    started = time.monotonic()
     _settle_runtime()
+    started, cpu_started = time.monotonic(), time.process_time()
     app = assembly.app
     worker = app.conf.Worker(app, service, loglevel=None, quiet=True, override_logging=False, redirect_stdouts=False)
     try:
@@ -64,7 +66,10 @@ def run_worker(settings: Settings, until_end: bool) -> dict[str, object]:
     except SystemExit as leaving:
         if leaving.code:
             raise
-    return tally.report(time.monotonic() - started)
+    return tally.report(time.monotonic() - started) | {
+        "cpu_seconds": round(time.process_time() - cpu_started, 3),
+        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _RSS_UNITS),
+    }
 
 
 def _settle_runtime() -> None:
