@@ -115,7 +115,7 @@ class _Outbox:
             # Kafka refuses times before 1970; the payload keeps what it says.
             record = {
                 "timestamp": max(batch.timestamps[row], 0),
-                "key": batch.keys[row],
+                "key": batch.keys[row] or None,
                 "value": batch.values[row],
             }
             if records.append(**record) is None:
