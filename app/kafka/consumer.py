@@ -61,14 +61,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
         Args:
             tp: an assigned partition.
-            received: the `next_offset` of the last batch the application took; the position of the
-                consumer where it has taken none yet.
+            received: the `next_offset` of the last batch the application took; None where it has taken none
+                yet, and then everything counts since the partition was assigned.
 
         Returns:
             None while it is not known: before the first answer, or for a partition that is not assigned.
         """
-        end, position = self._thread.offsets(tp)
-        base = position if received is None else received
+        end, start = self._thread.offsets(tp)
+        base = start if received is None else received
         return None if end is None or base is None else max(0, end - base)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:

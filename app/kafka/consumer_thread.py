@@ -65,8 +65,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         self.thread_loop.call_soon_threadsafe(self._fetcher.hold, held)
 
     def offsets(self, tp: Partition) -> tuple[int | None, int | None]:
-        """From any thread: the partition's end offset and position as they are known now."""
-        return self._fetcher.end_offset(tp), self._fetcher.position(tp)
+        """From any thread: the partition's end offset as it is known now, and where its reading began."""
+        return self._fetcher.end_offset(tp), self._fetcher.start(tp)
 
     @property
     def _fetcher(self) -> ColumnFetcher:

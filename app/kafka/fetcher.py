@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchError, FetchResult
@@ -35,6 +36,7 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
         self._pause_after_data = options.fetch_interval_ms / 1000
         self._next_fetch_at = 0.0
         self._paused_for: tuple[object, ...] = ()
+        self._begun: WeakKeyDictionary[TopicPartitionState, int] = WeakKeyDictionary()
 
     async def fetched(
         self,
@@ -99,10 +101,15 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
         end: int | None = state.lso if self._isolation_level == READ_COMMITTED else state.highwater
         return end
 
-    def position(self, tp: Partition) -> int | None:
-        """The offset that will be fetched next; None while it is not known."""
+    def start(self, tp: Partition) -> int | None:
+        """The offset from which this assignment is read; None while it is not known.
+
+        Not the position: that has moved on while a piece is still on its way to the application.
+        """
         state = self._state(tp)
-        return state.position if state is not None and state.has_valid_position else None
+        if state is None or not state.has_valid_position:
+            return None
+        return self._begun.get(state, int(state.position))
 
     def _state(self, tp: Partition) -> TopicPartitionState | None:
         assignment = self._assignment
@@ -134,6 +141,7 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
                     break
                 self._drop(tp)
                 result.check_raise()
+            self._begin(tp)
             piece = result.take(
                 self._options.batch_records, self._options.batch_bytes, self.end_offset(tp) or 0, generation
             )
@@ -147,6 +155,11 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
             if records >= self._options.partition_records or size >= self._options.partition_bytes:
                 break
         return pieces
+
+    def _begin(self, tp: Partition) -> None:
+        state = self._state(tp)
+        if state is not None and state.has_valid_position:
+            self._begun[state] = min(state.position, self._begun.get(state, state.position))
 
     def _drop(self, tp: Partition) -> None:
         del self._records[tp]
