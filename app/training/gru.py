@@ -17,7 +17,7 @@ jax.config.update("jax_platforms", "cpu")
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-Updated = tuple[IntentWeights, optax.OptState, jax.Array]
+Updated = tuple[IntentWeights, IntentWeights, optax.OptState, jax.Array]
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,18 @@ class Examples:
 
 @dataclass(frozen=True)
 class GruSettings:
-    """How to train. ``steps`` is how far the gradient reaches back; the state itself goes on."""
+    """How to train; chosen on earlier days than the figures are measured on.
+
+    ``steps`` is how far the gradient reaches back, while the state itself goes on. ``averaging`` is the share of the
+    old in the running average of the weights that becomes the model.
+    """
 
     epochs: int = 12
-    lanes: int = 32
-    steps: int = 128
-    rate: float = 3e-3
-    decay: float = 1e-3
+    lanes: int = 128
+    steps: int = 32
+    rate: float = 1e-2
+    decay: float = 0.3
+    averaging: float = 0.99
     purchase_share: float = 0.5
 
 
@@ -81,11 +86,11 @@ def train_gru(
 ) -> None:
     """Train from ``weights`` on; ``after_epoch`` gets each epoch's number, from 1, and its weights."""
     segments = _segments(len(examples.first), settings)
-    rate = optax.cosine_decay_schedule(settings.rate, settings.epochs * segments, alpha=0.05)
+    rate = optax.cosine_decay_schedule(settings.rate, settings.epochs * segments, alpha=0.02)
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(rate, weight_decay=settings.decay))
-    update = _update(optimiser, settings.purchase_share)
-    parameters = IntentWeights(*map(jnp.asarray, weights))
-    state = optimiser.init(parameters)
+    update = _update(optimiser, settings)
+    latest = average = IntentWeights(*map(jnp.asarray, weights))
+    state = optimiser.init(latest)
     for epoch in range(1, settings.epochs + 1):
         hidden = jnp.zeros((settings.lanes, weights.candidate_bias.shape[0]))
         for rows, real in _lanes(examples, settings, random):
@@ -96,23 +101,26 @@ def train_gru(
                 examples.purchase[rows].astype(np.float32),
                 examples.weight[rows] * real,
             )
-            parameters, state, hidden = update(parameters, state, hidden, *batch)
-        after_epoch(epoch, IntentWeights(*(np.asarray(array, np.float32) for array in parameters)))
+            latest, average, state, hidden = update(latest, average, state, hidden, *batch)
+        after_epoch(epoch, IntentWeights(*(np.asarray(array, np.float32) for array in average)))
 
 
-def _update(optimiser: optax.GradientTransformation, purchase_share: float) -> Callable[..., Updated]:
+def _update(optimiser: optax.GradientTransformation, settings: GruSettings) -> Callable[..., Updated]:
     def loss(weights: IntentWeights, hidden: jax.Array, *batch: jax.Array) -> tuple[jax.Array, jax.Array]:
         inputs, first, intent, purchase, weight = batch
         logits, last = heads(weights, inputs, first, hidden)
         of_intent = optax.softmax_cross_entropy_with_integer_labels(logits[..., : len(INTENTS)], intent)
         of_purchase = optax.sigmoid_binary_cross_entropy(logits[..., -1], purchase)
-        each = (1 - purchase_share) * of_intent + purchase_share * of_purchase
+        each = (1 - settings.purchase_share) * of_intent + settings.purchase_share * of_purchase
         return (each * weight).sum() / jnp.maximum(weight.sum(), 1e-6), last
 
-    def update(weights: IntentWeights, state: optax.OptState, hidden: jax.Array, *batch: jax.Array) -> Updated:
-        gradient, last = jax.grad(loss, has_aux=True)(weights, hidden, *batch)
-        changes, state = optimiser.update(gradient, state, weights)
-        return optax.apply_updates(weights, changes), state, last
+    def update(
+        latest: IntentWeights, average: IntentWeights, state: optax.OptState, hidden: jax.Array, *batch: jax.Array
+    ) -> Updated:
+        gradient, last = jax.grad(loss, has_aux=True)(latest, hidden, *batch)
+        changes, state = optimiser.update(gradient, state, latest)
+        latest = optax.apply_updates(latest, changes)
+        return latest, optax.incremental_update(latest, average, 1 - settings.averaging), state, last
 
     jitted: Callable[..., Updated] = jax.jit(update)
     return jitted

@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 class RiskWeights:
     """An additive model.
 
-    ``steps`` [G, K] are what each ramp adds to the log-odds, ``centre`` [G] what each feature adds on average (left out of its
+    ``steps`` [G, K] are what each ramp adds to the log-odds, ``centre`` [G] what it adds on average (not part of its
     contribution), and ``base`` the log-odds of an order that is average throughout.
     """
 

@@ -25,24 +25,26 @@ class Split:
 
     choose_from: datetime
     measure_from: datetime
-    learn_from: datetime = datetime(2000, 1, 1, tzinfo=UTC)
+    learn_from: datetime | None = None
     choose_until: datetime | None = None
-    measure_until: datetime = datetime(2100, 1, 1, tzinfo=UTC)
+    measure_until: datetime | None = None
 
     def parts(self, ts: NDArray[np.int64]) -> NDArray[np.int64]:
         """The part of each time in ms [n], -1 for none."""
         parts = np.full(len(ts), -1)
         for part, (start, end) in enumerate(self._periods()):
-            parts[(ts >= _ms(start)) & (ts < _ms(end))] = part
+            begun = ts >= _ms(start) if start else np.ones(len(ts), np.bool_)
+            parts[begun & (ts < _ms(end)) if end else begun] = part
         return parts
 
     def described(self) -> str:
         """For the manifest."""
-        names = ("learned", "chosen", "measured")
-        periods = zip(names, self._periods(), strict=True)
-        return "; ".join(f"{name} {start:%Y-%m-%dT%H:%M} to {end:%Y-%m-%dT%H:%M}" for name, (start, end) in periods)
+        told = []
+        for name, (start, end) in zip(("learned", "chosen", "measured"), self._periods(), strict=True):
+            told.append(" ".join([name, *_told("from", start), *_told("until", end)]))
+        return "; ".join(told)
 
-    def _periods(self) -> tuple[tuple[datetime, datetime], ...]:
+    def _periods(self) -> tuple[tuple[datetime | None, datetime | None], ...]:
         return (
             (self.learn_from, self.choose_from),
             (self.choose_from, self.choose_until or self.measure_from),
@@ -119,6 +121,10 @@ def since(recording: Iterable[RecordedBatch], start: datetime) -> Iterator[Recor
     """The batches of ``recording`` without those that end before ``start``."""
     first = _ms(start)
     return (batch for batch in recording if batch.timestamps[-1] >= first)
+
+
+def _told(word: str, time: datetime | None) -> list[str]:
+    return [word, f"{time:%Y-%m-%d %H:%M}"] if time else []
 
 
 def _utc(year: int, month: int, day: int, hour: int = 0) -> datetime:
