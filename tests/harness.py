@@ -1,7 +1,7 @@
 """Input lists into the pipeline, output lists out of it: no broker, no clock."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +81,10 @@ def raw(
     return Input(topic, key, value, headers or [])
 
 
+Feed = Callable[..., list[Record]]
+"""``Worker.run`` or ``Worker.each``: what comes out must not depend on which."""
+
+
 class Worker:
     """A pipeline, and the offsets a broker would number its inputs with."""
 
@@ -88,6 +92,7 @@ class Worker:
         limits = Limits(step_records, VALUE_BYTES, max_idle=0.0)
         self.pipeline = Pipeline(models or fake_models(), LIVES, limits, partitions, with_headers=True)
         self.works: list[Work] = []
+        self.stored: dict[int, dict[bytes, bytes | None]] = {}
         self._partitions = partitions
         self._offsets: dict[Partition, int] = {}
 
@@ -107,6 +112,8 @@ class Worker:
         while work := self.pipeline.work(lambda _: 0, 0.0, SCORED_AT):
             self.works.append(work)
             found += records_of(work)
+            for change in work.changes:
+                self.stored.setdefault(change.partition, {}).update(zip(change.keys, change.values, strict=True))
         return found
 
     def fetches(self, inputs: Sequence[Input]) -> list[Fetched]:
@@ -134,13 +141,13 @@ class Worker:
         return [value for batch in batches for value in batch]
 
     def restarted(self) -> "Worker":
-        """Another worker that recovers from what this one changed."""
+        """Another worker that recovers from what this one stored."""
         other = Worker(self.pipeline.models, self._partitions)
         other._offsets = dict(self._offsets)
+        other.stored = {partition: dict(rows) for partition, rows in self.stored.items()}
         rows = PartitionRows(other.pipeline.state)
-        for work in self.works:
-            for change in work.changes:
-                rows.load(change.partition, change.keys, change.values)
+        for partition, stored in other.stored.items():
+            rows.load(partition, list(stored), list(stored.values()))
         return other
 
     def _partition(self, one: Input) -> int:
