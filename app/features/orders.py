@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from app.features.clicks import Feature
 from app.state.order_log import WINDOW_NAMES, OrderLog
 from app.state.rows import MONEY_SCALE
@@ -57,7 +54,7 @@ class OrderFacts:
 def order_features(log: OrderLog, facts: OrderFacts) -> list[float]:
     """The risk model's inputs, in the order of ``ORDER_FEATURES``; the order itself is already in the log."""
     counts, amounts = log.windows(facts.ts)
-    mean, deviation, latest = log.before(facts.ts, facts.amount)
+    mean, deviation, latest = log.before(facts.ts)
     time_of_day = facts.ts % _DAY_MS
     weekday = (facts.ts // _DAY_MS + 3) % 7
     created = facts.account_created
@@ -85,8 +82,3 @@ def order_features(log: OrderLog, facts: OrderFacts) -> list[float]:
         facts.failed_logins,
         facts.account_changes,
     ]
-
-
-def stack(features: list[list[float]]) -> NDArray[np.float32]:
-    """Rows of features [n, features]."""
-    return np.array(features, np.float32).reshape(len(features), len(ORDER_FEATURES))

@@ -48,20 +48,20 @@ class OrderLog:
             [sum(self.amounts[start:stop]) for start in starts],
         )
 
-    def before(self, ts: int, amount: int) -> tuple[float, float, int]:
-        """Mean and standard deviation of the orders before this entered one in 30 d, in 1e-4, and the latest's time."""
-        stop = bisect_right(self.times, ts)
+    def before(self, ts: int) -> tuple[float, float, int]:
+        """Mean and standard deviation (1e-4 major units) of the orders in 30 d before the one entered at ``ts``, and
+        the latest's time; zeros if there are none."""
+        stop = max(0, bisect_right(self.times, ts) - 1)
         start = bisect_right(self.times, ts - _MONTH_MS, 0, stop)
-        count = sum(self.counts[start:stop]) - 1
-        if count <= 0:
+        count = sum(self.counts[start:stop])
+        if count == 0:
             return 0.0, 0.0, 0
-        mean = (sum(self.amounts[start:stop]) - amount) / count
+        mean = sum(self.amounts[start:stop]) / count
         spread = sum(
             n * (total / n - mean) ** 2
             for n, total in zip(self.counts[start:stop], self.amounts[start:stop], strict=True)
         )
-        latest = self.times[stop - 2] if stop - start > 1 else self.times[start]
-        return mean, max(0.0, (spread - (amount - mean) ** 2) / count) ** 0.5, latest
+        return mean, (spread / count) ** 0.5, self.times[stop - 1]
 
     def packed(self) -> list[int]:
         """The log as integers: times, counts, amounts."""
