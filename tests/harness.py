@@ -8,6 +8,7 @@ from typing import Any
 from app.features.clicks import CLICK_FEATURES
 from app.features.orders import ORDER_FEATURES
 from app.kafka.fetched import Fetched, Headers, Partition
+from app.kafka.record_batch import NO_HEADERS, decode_headers
 from app.pipeline import Limits, Pipeline, Work
 from app.replay.partition import partition_of
 from app.state.columns import Lifetimes
@@ -19,7 +20,8 @@ from tests.fakes import fake_models
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 START = 1_700_000_000_000
 SCORED_AT = 1_800_000_000_000
-LIVES = Lifetimes(gap_ms=30 * MINUTE, history_ms=30 * DAY, grace_ms=60 * SECOND)
+GAP, GRACE = 30 * MINUTE, 60 * SECOND
+LIVES = Lifetimes(gap_ms=GAP, history_ms=30 * DAY, grace_ms=GRACE)
 VALUE_BYTES = 1 << 20
 
 
@@ -182,7 +184,7 @@ def records_of(work: Work) -> list[Record]:
     """The output records of one step."""
     found = []
     for out in work.outgoing:
-        headers = out.headers or [[] for _ in out.keys]
+        headers = [decode_headers(block) for block in out.headers or [NO_HEADERS for _ in out.keys]]
         for key, value, own in zip(out.keys, out.values, headers, strict=False):
             body = None if out.topic == DEAD_LETTER else json.loads(value or b"null")
             found.append(Record(out.topic, out.partition, key, value, dict(own), body))

@@ -10,6 +10,8 @@ from app.state.rows import ROW
 from schemas.topics import DEAD_LETTER, INTENT_EVENTS, SESSION_EVENTS
 from tests.harness import (
     DAY,
+    GAP,
+    GRACE,
     HOUR,
     LIVES,
     MINUTE,
@@ -27,8 +29,6 @@ from tests.harness import (
     run,
     scored,
 )
-
-GAP, GRACE = 30 * MINUTE, 60 * SECOND
 
 
 def sessions(records: list[Record]) -> list[dict[str, Any]]:

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.features.scan import Flags, Ints, group_index, group_starts, previous, running_max, running_sum
-from app.state.rows import ITEM_WORDS, Rows
+from app.state.rows import Rows
 from schemas.events import CLICK_TYPES
 
 ADDED = CLICK_TYPES.index("product_added")
 REMOVED = CLICK_TYPES.index("product_removed")
 COMPLETED = CLICK_TYPES.index("order_completed")
-_ITEM_BITS = np.uint64(64 * ITEM_WORDS)
 
 
 @dataclass(frozen=True)
