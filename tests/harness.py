@@ -90,8 +90,10 @@ Feed = Callable[..., list[Record]]
 class Worker:
     """A pipeline, and the offsets a broker would number its inputs with."""
 
-    def __init__(self, models: Models | None = None, partitions: int = 1, step_records: int = 4096) -> None:
-        limits = Limits(step_records, VALUE_BYTES, max_idle=0.0)
+    def __init__(
+        self, models: Models | None = None, partitions: int = 1, step_records: int = 4096, max_idle: float = 0.0
+    ) -> None:
+        limits = Limits(step_records, VALUE_BYTES, max_idle)
         self.pipeline = Pipeline(models or fake_models(), LIVES, limits, partitions, with_headers=True)
         self.works: list[Work] = []
         self.stored: dict[int, dict[bytes, bytes | None]] = {}

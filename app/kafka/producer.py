@@ -6,12 +6,11 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from aiokafka.errors import DuplicateSequenceNumber
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 from faust.transport.drivers import aiokafka as driver
 
-from app.kafka.fetched import Headers
 from app.kafka.options import TransportOptions
+from app.kafka.record_batch import BATCH_OVERHEAD, ColumnBatch, encode_records
 
 
 class RecordTooLarge(ValueError):
@@ -37,40 +36,13 @@ class DeliveryFailed(RuntimeError):
         self.partition = partition
 
 
-class ColumnBatch(BatchBuilder):  # type: ignore[misc]
-    """A record batch filled from columns."""
-
-    def fill(
-        self,
-        start: int,
-        timestamps: Sequence[int],
-        keys: Sequence[bytes | None],
-        values: Sequence[bytes | None],
-        headers: Sequence[Headers] | None,
-    ) -> int:
-        """Append records from `start` on until the batch is full, and close it.
-
-        Returns:
-            The index of the first record that is not in it. The first record is always taken.
-        """
-        append, end, none = self._builder.append, len(values), Headers()
-        for index in range(start, end):
-            record_headers = headers[index] if headers is not None else none
-            if append(index - start, timestamps[index], keys[index], values[index], record_headers) is None:
-                end = index
-                break
-        self._relative_offset = end - start
-        self.close()
-        return end
-
-
 def build_batches(
     options: TransportOptions,
     topic: str,
-    timestamps: Sequence[int],
+    timestamp: int,
     keys: Sequence[bytes | None],
     values: Sequence[bytes | None],
-    headers: Sequence[Headers] | None,
+    headers: Sequence[bytes] | None,
 ) -> list[ColumnBatch]:
     """Split records into record batches of at most `producer_batch_bytes`, in order.
 
@@ -79,14 +51,13 @@ def build_batches(
     """
     batches: list[ColumnBatch] = []
     start = 0
-    while start < len(values):
-        batch = ColumnBatch(options.producer_batch_bytes, 0)
-        end = batch.fill(start, timestamps, keys, values, headers)
-        # A record that does not fit into a batch begins the next one, so only first records can be too large.
-        if end == start + 1 and (size := batch.size()) > options.max_record_bytes:
-            raise RecordTooLarge(topic, keys[start], size, options.max_record_bytes)
+    for body, count in encode_records(keys, values, headers, options.producer_batch_bytes - BATCH_OVERHEAD):
+        batch = ColumnBatch(body, count, timestamp)
+        # A record that does not fit into a batch goes alone, so only those can be too large.
+        if count == 1 and batch.size() > options.max_record_bytes:
+            raise RecordTooLarge(topic, keys[start], batch.size(), options.max_record_bytes)
         batches.append(batch)
-        start = end
+        start += count
     return batches
 
 
@@ -114,10 +85,10 @@ class Producer(driver.Producer):  # type: ignore[misc]
         self,
         topic: str,
         partition: int,
-        timestamps: Sequence[int],
+        timestamp: int,
         keys: Sequence[bytes | None],
         values: Sequence[bytes | None],
-        headers: Sequence[Headers] | None = None,
+        headers: Sequence[bytes] | None = None,
     ) -> Awaitable[int]:
         """Hand records over to be sent, in order, after those of earlier calls for the same partition.
 
@@ -126,10 +97,10 @@ class Producer(driver.Producer):  # type: ignore[misc]
         Args:
             topic: name of an existing topic.
             partition: the partition all of them go to.
-            timestamps: milliseconds since the epoch, one for each record.
+            timestamp: milliseconds since the epoch, of all records.
             keys: None is allowed.
             values: None is a tombstone.
-            headers: of each record, `(name, value)` pairs; records may share one list.
+            headers: of each record, as `app.kafka.record_batch.encode_headers` encodes them.
 
         Returns:
             An awaitable of the offset after the last record, once all in-sync replicas have acknowledged every record.
@@ -139,7 +110,7 @@ class Producer(driver.Producer):  # type: ignore[misc]
             RecordTooLarge: before anything is sent.
             ValueError: if there are no records.
         """
-        batches = build_batches(self._options, topic, timestamps, keys, values, headers)
+        batches = build_batches(self._options, topic, timestamp, keys, values, headers)
         if not batches:
             raise ValueError(f"{topic}/{partition}: there are no records to send")
         producer = self._ensure_producer()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,7 @@ from app.state.rows import HIDDEN_UNITS
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class IntentScores:
+class IntentScores(NamedTuple):
     """Of n clicks: the recurrent states after them [n, H], and the probabilities of the intents [n, 7] (in the
     order of `schemas.outputs.INTENTS`, each row sums to 1) and of a purchase later in the session [n]."""
 

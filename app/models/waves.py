@@ -35,26 +35,45 @@ def score_waves(
         Probabilities of the intents [n, 7] and of a purchase in the session [n], in the order given, as the model
         gave them; a state that is not finite begins anew instead, so that the user's next click is scored.
     """
-    probabilities = np.empty((len(rank), len(INTENTS)), np.float32)
-    purchase = np.empty(len(rank), np.float32)
+    if len(rank) == 0:
+        return np.zeros((0, len(INTENTS)), np.float32), np.zeros(0, np.float32)
     order = np.argsort(rank, kind="stable")
-    features, user = features[order], user[order]
-    start = 0
-    for size in np.bincount(rank).tolist():
-        wave = slice(start, start + size)
-        users = user[wave]
-        scores = model.score(features[wave], hidden[users])
-        hidden[users] = _finite(scores.hidden)
-        probabilities[wave] = scores.probabilities
-        purchase[wave] = scores.purchase
-        start += size
+    features, user, sizes = features[order], user[order], np.bincount(rank).tolist()
+    before = hidden.copy()
+    probabilities, purchase = _run(model, features, hidden, user, sizes, mend=False)
+    if not (np.isfinite(purchase).all() and np.isfinite(hidden).all()):
+        hidden[:] = before
+        probabilities, purchase = _run(model, features, hidden, user, sizes, mend=True)
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     return probabilities[back], purchase[back]
 
 
+def _run(
+    model: IntentScorer,
+    features: Floats,
+    hidden: Floats,
+    user: NDArray[np.integer[Any]],
+    sizes: list[int],
+    *,
+    mend: bool,
+) -> tuple[Floats, Floats]:
+    """Score waves of the given sizes, one after the other; ``mend`` looks at every state that a wave leaves."""
+    probabilities: list[Floats] = []
+    purchase: list[Floats] = []
+    score, start = model.score, 0
+    for size in sizes:
+        stop = start + size
+        # One row is a view: a busy user's many waves need no gathering.
+        users: Any = user[start:stop] if size > 1 else slice(user[start], user[start] + 1)
+        scores = score(features[start:stop], hidden[users])
+        hidden[users] = _finite(scores.hidden) if mend else scores.hidden
+        probabilities.append(scores.probabilities)
+        purchase.append(scores.purchase)
+        start = stop
+    return np.concatenate(probabilities), np.concatenate(purchase)
+
+
 def _finite(hidden: Floats) -> Floats:
     """States [n, H] with zeros in place of those that are not finite."""
-    if np.isfinite(hidden).all():
-        return hidden
     return np.where(np.isfinite(hidden).all(axis=1, keepdims=True), hidden, np.float32(0))

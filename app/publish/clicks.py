@@ -1,83 +1,109 @@
-"""Intent events: one per scored click, or a dead letter where the model gave no number."""
+"""Intent events: one per scored click.
 
-from collections.abc import Iterator
+They are most of what goes out, so they are written as columns: the texts of an event come first, the numbers follow in
+a part of fixed width, which is filled for all events at once. A test holds them against the contract's struct.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from app.effects import ScoredClicks
-from app.publish.outgoing import Outgoing, cloud_events, text_bytes
-from app.state.rows import MONEY_SCALE
-from schemas.outputs import INTENTS, IntentEvent, ModelRef, Probabilities, SessionState
+from app.publish.digits import MILLION, millionths, ten_thousandths, whole
+from app.publish.outgoing import Outgoing, cloud_events
+from schemas.outputs import INTENTS, ModelRef
 from schemas.topics import INTENT_EVENTS
 
-_DECIMALS = 6
+Ints = NDArray[np.int64]
+
+_TIME, _COUNT, _CART = 13, 10, 20  # places of numbers; event times have at most 13 digits until the year 2286
+_NEEDS_ESCAPE: Final = re.compile(r'["\\\x00-\x1f]')
+_NAMES: Final = np.array([list(f'"{name}"'.ljust(10).encode()) for name in INTENTS], np.uint8)
 
 
 def intent_events(scored: ScoredClicks, model: ModelRef, scored_at: int, with_headers: bool) -> Iterator[Outgoing]:
-    """The records of ``scored`` by partition, in processing order."""
+    """The records of ``scored`` by partition, in processing order; clicks without a finite score are left out."""
     order = np.argsort(scored.position)
     order = order[np.isfinite(scored.purchase[order])]
     if len(order) == 0:
         return
     places = order.tolist()
-    events = _events(scored, order, places, model, scored_at)
-    values = msgspec.json.Encoder().encode_lines(events).split(b"\n")
+    sources = [scored.clicks[place].event_id for place in places]
     users = [scored.users[place] for place in places]
+    sessions = [scored.session_ids[place] for place in places]
+    numbers = _numbers(scored, order, model, scored_at)
+    width = numbers.shape[1]
+    text = numbers.tobytes()
+    starts = _starts(sources, users, sessions)
+    values = [
+        start.encode() + text[at : at + width] for start, at in zip(starts, range(0, len(text), width), strict=True)
+    ]
     times = scored.ts[order].tolist()
     traces = None if scored.traces is None else [scored.traces[place] for place in places]
-    ids = [event.event_id for event in events]
     partitions = scored.partition[order]
     bounds = [0, *(np.flatnonzero(np.diff(partitions)) + 1).tolist(), len(places)]
     for start, stop in pairwise(bounds):
         run = slice(start, stop)
         headers = None
         if with_headers:
-            headers = cloud_events(INTENT_EVENTS, ids[run], times[run], traces[run] if traces else None)
-        keys = [text_bytes(user) for user in users[run]]
-        yield Outgoing(INTENT_EVENTS, int(partitions[start]), times[run], keys, values[run], headers)
+            ids = [f"{source}:intent" for source in sources[run]]
+            headers = cloud_events(INTENT_EVENTS, ids, times[run], traces[run] if traces else None)
+        keys = [user.encode() for user in users[run]]
+        yield Outgoing(INTENT_EVENTS, int(partitions[start]), keys, values[run], headers)
 
 
-def _events(
-    scored: ScoredClicks, order: NDArray[np.int64], places: list[int], model: ModelRef, scored_at: int
-) -> list[IntentEvent]:
-    probabilities = _rounded(scored.probabilities[order]).tolist()
-    purchase = np.round(scored.purchase[order].astype(np.float64), _DECIMALS).tolist()
-    times = scored.ts[order]
-    started = scored.session_started_at[order]
-    sessions = map(
-        SessionState,
-        started.tolist(),
-        scored.session_events[order].tolist(),
-        np.maximum(times - started, 0).tolist(),
-        (np.maximum(scored.cart[order], 0) / MONEY_SCALE).tolist(),
-    )
-    clicks, users, ids = scored.clicks, scored.users, scored.session_ids
+def _starts(sources: Sequence[str], users: Sequence[str], sessions: Sequence[str]) -> list[str]:
+    """The part of each event that has its texts."""
+    if any(_NEEDS_ESCAPE.search("".join(texts)) for texts in (sources, users, sessions)):
+        sources, users, sessions = _escaped(sources), _escaped(users), _escaped(sessions)
     return [
-        IntentEvent(
-            f"{clicks[place].event_id}:intent",
-            clicks[place].event_id,
-            users[place],
-            ts,
-            scored_at,
-            model,
-            ids[place],
-            INTENTS[intent],
-            Probabilities(*chances),
-            chance,
-            session,
-        )
-        for place, ts, intent, chances, chance, session in zip(
-            places, times.tolist(), scored.intent[order].tolist(), probabilities, purchase, sessions, strict=True
-        )
+        f'{{"event_id":"{source}:intent","source_event_id":"{source}","user_id":"{user}","session_id":"{session}",'
+        for source, user, session in zip(sources, users, sessions, strict=True)
     ]
 
 
-def _rounded(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities [n, k] with few digits that still sum to 1: the largest takes what rounding left over."""
-    rounded = np.round(probabilities.astype(np.float64), _DECIMALS)
+def _escaped(texts: Sequence[str]) -> list[str]:
+    encode = msgspec.json.encode
+    return [encode(text).decode()[1:-1] for text in texts]
+
+
+def _numbers(scored: ScoredClicks, order: Ints, model: ModelRef, scored_at: int) -> NDArray[np.uint8]:
+    """The rest of each event [n, width] in the order of ``order``."""
+    times, started = scored.ts[order], scored.session_started_at[order]
+    chances = millionths(_rounded(scored.probabilities[order]))
+    purchase = np.rint(scored.purchase[order].astype(np.float64) * MILLION).astype(np.int64)
+    columns: list[bytes | NDArray[np.uint8]] = [b'"ts":', whole(times, _TIME)]
+    columns += [f',"scored_at":{scored_at},"model":'.encode(), msgspec.json.encode(model), b',"intent":']
+    columns += [_NAMES[scored.intent[order]], b',"probabilities":{']
+    for place, name in enumerate(INTENTS):
+        columns += [f'{"," if place else ""}"{name}":'.encode(), chances[:, place]]
+    columns += [b'},"purchase_probability":', millionths(purchase)]
+    columns += [b',"session":{"started_at":', whole(started, _TIME), b',"events":']
+    columns += [whole(scored.session_events[order], _COUNT), b',"duration_ms":']
+    columns += [whole(np.maximum(times - started, 0), _TIME), b',"cart_value":']
+    columns += [ten_thousandths(np.maximum(scored.cart[order], 0), _CART), b"}}"]
+    return _side_by_side(columns, len(order))
+
+
+def _side_by_side(columns: Sequence[bytes | NDArray[np.uint8]], n: int) -> NDArray[np.uint8]:
+    """Constant and varying columns of text as one [n, width]."""
+    widths = [len(column) if isinstance(column, bytes) else column.shape[1] for column in columns]
+    out = np.empty((n, sum(widths)), np.uint8)
+    at = 0
+    for column, width in zip(columns, widths, strict=True):
+        out[:, at : at + width] = np.frombuffer(column, np.uint8) if isinstance(column, bytes) else column
+        at += width
+    return out
+
+
+def _rounded(probabilities: NDArray[np.float32]) -> Ints:
+    """Probabilities [n, k] in millionths that sum to a million: the largest takes what rounding left over."""
+    rounded = np.rint(probabilities.astype(np.float64) * MILLION).astype(np.int64)
     rows, largest = np.arange(len(rounded)), rounded.argmax(axis=1)
-    rounded[rows, largest] += 1 - rounded.sum(axis=1)
-    return np.round(rounded, _DECIMALS)
+    rounded[rows, largest] += MILLION - rounded.sum(axis=1)
+    return rounded

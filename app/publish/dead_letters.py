@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 
 from app.events.decode import Rejected
 from app.kafka.fetched import Headers
+from app.kafka.record_batch import encode_headers
 from app.publish.outgoing import Outgoing
 from schemas.topics import DEAD_LETTER
 
 _MAX_MESSAGE = 500
 
 
-def dead_letters(rejected: Sequence[Rejected], now_ms: int) -> Iterator[Outgoing]:
+def dead_letters(rejected: Sequence[Rejected]) -> Iterator[Outgoing]:
     """The records of ``rejected`` by partition, in order; they go to the partition they came from."""
     by_partition: defaultdict[int, list[Rejected]] = defaultdict(list)
     for record in rejected:
@@ -20,10 +21,9 @@ def dead_letters(rejected: Sequence[Rejected], now_ms: int) -> Iterator[Outgoing
         yield Outgoing(
             topic=DEAD_LETTER,
             partition=partition,
-            times=[now_ms] * len(records),
             keys=[record.key for record in records],
             values=[record.value for record in records],
-            headers=[_headers(record) for record in records],
+            headers=[encode_headers(_headers(record)) for record in records],
         )
 
 

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from app.effects import ScoredOrders
 from app.features.orders import ORDER_FEATURES
-from app.kafka.fetched import Headers
 from app.models.manifest import ScoreMapping
 from app.models.points import risk_points
-from app.publish.outgoing import Outgoing, cloud_events, text_bytes
+from app.publish.outgoing import Outgoing, cloud_events
 from app.rules.policy import POLICY, RULESET_VERSION, decision_id
 from schemas.outputs import (
     MAX_REASONS,
@@ -46,7 +45,7 @@ class _Column:
 
     def add(self, ts: int, key: str, id_: str, event: msgspec.Struct, trace: bytes | None) -> None:
         self.times.append(ts)
-        self.keys.append(text_bytes(key))
+        self.keys.append(key.encode())
         self.events.append(event)
         self.ids.append(id_)
         self.traces.append(trace)
@@ -74,10 +73,10 @@ def order_events(
     encoder = msgspec.json.Encoder()
     for (topic, partition), column in columns.items():
         values = [encoder.encode(event) for event in column.events]
-        headers: list[Headers] | None = None
+        headers = None
         if with_headers:
             headers = cloud_events(topic, column.ids, column.times, column.traces)
-        yield Outgoing(topic, partition, column.times, column.keys, values, headers)
+        yield Outgoing(topic, partition, column.keys, values, headers)
 
 
 def _risk(scored: ScoredOrders, place: int, points: NDArray[np.float64], model: ModelRef, scored_at: int) -> RiskEvent:

@@ -6,53 +6,75 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-from app.kafka.fetched import Headers
+from app.kafka.record_batch import encode_header, length
 from schemas.topics import BY_NAME
 
 _SOURCE: Final = b"/sluice"
 _MILLIS: Final = [f".{ms:03d}Z".encode() for ms in range(1000)]
+_TIME: Final = encode_header("ce_time", b"2026-01-01T00:00:00.000Z")[: -len(b"2026-01-01T00:00:00.000Z")]
+_ID: Final = encode_header("ce_id", b"")[:-1]  # without the length of its value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outgoing:
-    """Records [n] for one partition of an output topic, in order. Times are event times in ms.
+    """Records [n] for one partition of an output topic, in order.
 
-    ``headers`` is None where records go without.
+    ``headers`` are encoded, see ``app.kafka.record_batch``; None where records go without.
     """
 
     topic: str
     partition: int
-    times: Sequence[int]
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
-    headers: Sequence[Headers] | None
+    headers: Sequence[bytes] | None
 
 
 def cloud_events(
     topic: str, ids: Sequence[str], times: Sequence[int], traces: Sequence[bytes | None] | None
-) -> list[Headers]:
-    """CloudEvents 1.0 headers in Kafka's binary mode (protocol binding §3.2), and the trace context passed through."""
-    kind = (BY_NAME[topic].ce_type or topic).encode()
-    constant = (
-        ("ce_specversion", b"1.0"),
-        ("ce_type", kind),
-        ("ce_source", _SOURCE),
-        ("content-type", b"application/json"),
-    )
-    headers: list[Headers] = [
-        [*constant, ("ce_id", id_.encode()), ("ce_time", _second(ts // 1000) + _MILLIS[ts % 1000])]
-        for id_, ts in zip(ids, times, strict=True)
-    ]
+) -> list[bytes]:
+    """CloudEvents 1.0 headers in Kafka's binary mode (protocol binding §3.2), and the trace context passed through.
+
+    Args:
+        topic: of the records.
+        ids: of the events.
+        times: of the events, ms since the epoch.
+        traces: W3C ``traceparent`` of the inputs; None where no input has one.
+    """
+    plain, traced = _constant(topic, 6), _constant(topic, 7)
+    encoded = [id_.encode() for id_ in ids]
     if traces is None:
-        return headers
-    return [[*own, ("traceparent", trace)] if trace else own for own, trace in zip(headers, traces, strict=True)]
+        return [
+            b"".join((plain, length(len(id_)), id_, _TIME, _second(ts // 1000), _MILLIS[ts % 1000]))
+            for id_, ts in zip(encoded, times, strict=True)
+        ]
+    return [
+        b"".join(
+            (
+                traced if trace else plain,
+                length(len(id_)),
+                id_,
+                _TIME,
+                _second(ts // 1000),
+                _MILLIS[ts % 1000],
+                encode_header("traceparent", trace) if trace else b"",
+            )
+        )
+        for id_, ts, trace in zip(encoded, times, traces, strict=True)
+    ]
+
+
+@lru_cache(maxsize=64)
+def _constant(topic: str, count: int) -> bytes:
+    """The headers that are the same for all records of a topic, up to the id's value."""
+    constant = {
+        "ce_specversion": b"1.0",
+        "ce_type": (BY_NAME[topic].ce_type or topic).encode(),
+        "ce_source": _SOURCE,
+        "content-type": b"application/json",
+    }
+    return length(count) + b"".join(encode_header(name, value) for name, value in constant.items()) + _ID
 
 
 @lru_cache(maxsize=4096)
 def _second(seconds: int) -> bytes:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
-
-
-def text_bytes(text: str) -> bytes:
-    """A key as bytes; undecodable bytes of a label's key come back as they were."""
-    return text.encode("utf-8", "surrogateescape")

@@ -30,4 +30,4 @@ def publish(effects: Effects, models: Models, now_ms: int, with_headers: bool) -
     if effects.closed:
         yield from session_events(effects.closed, intent, now_ms, with_headers)
     if effects.rejected:
-        yield from dead_letters(effects.rejected, now_ms)
+        yield from dead_letters(effects.rejected)

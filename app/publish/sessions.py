@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from app.effects import ClosedSession
-from app.publish.outgoing import Outgoing, cloud_events, text_bytes
+from app.publish.outgoing import Outgoing, cloud_events
 from app.state.rows import MONEY_SCALE
 from schemas.events import CLICK_CODES, CLICK_TYPES
 from schemas.outputs import INTENTS, ModelRef, Outcome, SessionEvent
@@ -30,8 +30,8 @@ def session_events(
         headers = None
         if with_headers:
             headers = cloud_events(SESSION_EVENTS, [event.event_id for event in events], times, None)
-        keys = [text_bytes(event.user_id) for event in events]
-        yield Outgoing(SESSION_EVENTS, partition, times, keys, [encoder.encode(event) for event in events], headers)
+        keys = [event.user_id.encode() for event in events]
+        yield Outgoing(SESSION_EVENTS, partition, keys, [encoder.encode(event) for event in events], headers)
 
 
 def _event(session: ClosedSession, model: ModelRef, scored_at: int) -> SessionEvent:

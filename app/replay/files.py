@@ -1,7 +1,7 @@
 """Output topics as files of JSON lines."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +10,7 @@ from typing import BinaryIO, Self
 import msgspec
 
 from app.kafka.fetched import Headers
+from app.kafka.record_batch import NO_HEADERS, decode_headers
 from app.publish.outgoing import Outgoing
 from schemas.topics import DEAD_LETTER, OUTPUTS
 
@@ -54,7 +55,7 @@ class TopicFiles:
 def _lines(out: Outgoing) -> Iterable[bytes]:
     if out.topic != DEAD_LETTER:
         return [value or b"null" for value in out.values]
-    headers: Sequence[Headers] = out.headers or [[]] * len(out.values)
+    headers = [decode_headers(block) for block in out.headers or [NO_HEADERS] * len(out.values)]
     return [_dead_letter(*record) for record in zip(out.keys, out.values, headers, strict=True)]
 
 

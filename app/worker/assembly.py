@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.kafka.consumer import Consumer
 from app.kafka.faust_app import BatchApp, create_app
-from app.kafka.fetched import Headers, Partition
+from app.kafka.fetched import Partition
 from app.kafka.options import TransportOptions
 from app.kafka.producer import Producer
 from app.ops.settings import Settings
@@ -75,14 +75,14 @@ class LazySender:
         self,
         topic: str,
         partition: int,
-        timestamps: Sequence[int],
+        timestamp: int,
         keys: Sequence[bytes | None],
         values: Sequence[bytes | None],
-        headers: Sequence[Headers] | None = None,
+        headers: Sequence[bytes] | None = None,
     ) -> Awaitable[int]:
         """See ``Producer.send_records``."""
         producer: Producer = await self._app.maybe_start_producer()
-        return await producer.send_records(topic, partition, timestamps, keys, values, headers)
+        return await producer.send_records(topic, partition, timestamp, keys, values, headers)
 
 
 def assemble(settings: Settings, models: Models, observer: Observer, partitions: int) -> Assembly:

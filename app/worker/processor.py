@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.kafka.fetched import Fetched, Headers, Partition
+from app.kafka.fetched import Fetched, Partition
 from app.pipeline import Pipeline, Work
 from app.state.held import HeldPartitions, PartitionLost
 from app.state.held import Work as Tenure
@@ -27,10 +27,10 @@ class Sender(Protocol):
         self,
         topic: str,
         partition: int,
-        timestamps: Sequence[int],
+        timestamp: int,
         keys: Sequence[bytes | None],
         values: Sequence[bytes | None],
-        headers: Sequence[Headers] | None = None,
+        headers: Sequence[bytes] | None = None,
     ) -> Awaitable[int]:
         """Returns what resolves, once all are acknowledged, to the offset after the last."""
         ...
@@ -179,13 +179,11 @@ class Processor:
             {change.partition: self._held.begin(change.partition) for change in work.changes},
             self._generation,
         )
-        send = self._sender.send_records
+        send, now_ms = self._sender.send_records, self._clocks.now_ms()
         for out in work.outgoing:
-            sent.outputs.append(await send(out.topic, out.partition, out.times, out.keys, out.values, out.headers))
-        now_ms = self._clocks.now_ms()
+            sent.outputs.append(await send(out.topic, out.partition, now_ms, out.keys, out.values, out.headers))
         for change in work.changes:
-            times = [now_ms] * len(change.keys)
-            delivery = await send(self._changelog, change.partition, times, change.keys, change.values)
+            delivery = await send(self._changelog, change.partition, now_ms, change.keys, change.values)
             sent.changelog[change.partition] = delivery
         task = asyncio.create_task(self._make_durable(sent, self._latest))
         self._latest = task

@@ -14,7 +14,7 @@ def main() -> None:
 
     async def steady(app: BatchApp, fetched: Fetched) -> None:
         sent = await app.producer.send_records(
-            output, fetched.partition, fetched.timestamps, fetched.keys, fetched.values
+            output, fetched.partition, fetched.timestamps[0], fetched.keys, fetched.values
         )
         await sent
         await make_durable(app, fetched)
