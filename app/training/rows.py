@@ -13,6 +13,7 @@ from app.batch import TOPICS
 from app.effects import Effects
 from app.events.align import Aligner
 from app.events.decode import Decoder
+from app.features.clicks import CLICK_FEATURES
 from app.models.manifest import ScoreMapping
 from app.models.runtime import IntentScores, RiskScores
 from app.replay.fetches import Fetches
@@ -26,14 +27,18 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Progress = Callable[[int], None]
 
+_IS_NEW_SESSION = [feature.name for feature in CLICK_FEATURES].index("is_new_session")
 _STEP_RECORDS = 8_192
 _MAX_VALUE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
 class ClickRows:
-    """Clicks [n] sorted by user, then by the order they were processed in: numbers of the ``user`` and the ``session``
-    [n], both rising, type codes and times in ms [n], when the session started in ms [n], and features [n, F]."""
+    """Clicks [n] sorted by user, then by the order they were processed in.
+
+    ``user`` and ``session`` [n] are numbers that rise, a session being the engine's, by its gap; ``type`` [n] is the
+    code in `CLICK_TYPES`, ``ts`` and ``started_at`` (of the session) [n] are ms, ``features`` is [n, F].
+    """
 
     user: Ints
     session: Ints
@@ -57,16 +62,15 @@ def click_rows(recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: P
     """Every click of ``recording`` that the step scores."""
     parts = [clicks for effects in replayed(recording, lifetimes, done) for clicks in effects.clicks]
     users = _numbers(user for part in parts for user in part.users)
-    sessions = _numbers(session for part in parts for session in part.session_ids)
     order = np.argsort(users, kind="stable")
-    user, session = users[order], sessions[order]
+    features = np.concatenate([part.features for part in parts])[order]
     return ClickRows(
-        user=user,
-        session=np.cumsum((np.diff(session, prepend=-1) != 0) | (np.diff(user, prepend=-1) != 0)),
+        user=users[order],
+        session=np.cumsum(features[:, _IS_NEW_SESSION] > 0),
         type=np.concatenate([part.type for part in parts])[order],
         ts=np.concatenate([part.ts for part in parts])[order],
         started_at=np.concatenate([part.session_started_at for part in parts])[order],
-        features=np.concatenate([part.features for part in parts])[order],
+        features=features,
     )
 
 

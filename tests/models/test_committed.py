@@ -1,0 +1,48 @@
+"""The models in the repository fit the code beside them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.features.clicks import CLICK_FEATURES
+from app.features.orders import ORDER_FEATURES
+from app.models.manifest import MANIFEST_FILE, read_manifest
+from app.models.runtime import load_intent, load_risk
+from app.models.score import risk_score
+from app.state.rows import HIDDEN_UNITS
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent / "onnx"
+FOLDERS = sorted(path.parent for path in REPOSITORY.glob(f"*/*/{MANIFEST_FILE}"))
+
+
+def test_the_intent_model_scores_the_first_click_of_a_visitor() -> None:
+    model = load_intent(REPOSITORY, provider="cpu")
+    features = np.zeros((1, len(CLICK_FEATURES)), np.float32)
+    scores = model.score(features, np.zeros((1, HIDDEN_UNITS), np.float32))
+    assert scores.hidden.shape == (1, HIDDEN_UNITS)
+    assert abs(scores.probabilities.sum() - 1) < 1e-5
+    assert 0 < scores.purchase[0] < 1
+
+
+def test_the_risk_model_calls_an_ordinary_order_normal() -> None:
+    model = load_risk(REPOSITORY, provider="cpu")
+    names = [feature.name for feature in ORDER_FEATURES]
+    order = np.zeros((1, len(names)), np.float32)
+    usual = {"amount": 40, "amount_over_mean_30d": 1, "since_order_seconds": 50_000, "has_ordered": 1, "hour": 12}
+    windows = {name: 1 for name in names if name.startswith("orders_")}
+    amounts = {name: 40 for name in names if name.startswith(("spent_", "mean_"))}
+    for name, value in (usual | windows | amounts).items():
+        order[0, names.index(name)] = value
+    assert risk_score(model.score(order).probability, model.mapping)[0] < 65
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: f"{folder.parent.name}-{folder.name}")
+def test_a_manifest_says_where_its_model_lies_and_what_it_beat(folder: Path) -> None:
+    manifest = read_manifest(folder / MANIFEST_FILE)
+    assert (manifest.name, manifest.version) == (folder.parent.name, folder.name)
+    assert manifest.metrics
+    for figures in manifest.metrics.values():
+        assert {"model", "prior", "logistic"} <= figures.keys()
+        assert figures["model"]["log_loss"] < figures["prior"]["log_loss"]
+    assert {path.name for path in folder.iterdir()} == {"model.onnx", MANIFEST_FILE, "report.md"}

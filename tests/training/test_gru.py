@@ -1,0 +1,46 @@
+"""Training along histories: every click once, in order, and a memory that is learned."""
+
+import numpy as np
+import pytest
+
+from app.training.gru import Examples, GruSettings, heads, train_gru
+from app.training.gru import _lanes as lanes_of
+from app.training.intent_weights import IntentWeights, initial_weights
+
+
+def examples_of(lengths: list[int]) -> Examples:
+    """Histories whose first click shows a bit, which every later click must remember."""
+    random = np.random.default_rng(0)
+    total = sum(lengths)
+    first = np.zeros(total, np.bool_)
+    first[np.cumsum([0, *lengths[:-1]])] = True
+    bits = np.repeat(random.integers(0, 2, len(lengths)), lengths)
+    inputs = np.stack([np.where(first, bits * 2 - 1, 0), np.ones(total)], axis=1).astype(np.float32)
+    return Examples(inputs, first, np.zeros(total, np.int64), bits.astype(np.bool_), np.ones(total, np.float32))
+
+
+def test_every_click_is_visited_once_and_histories_stay_in_order() -> None:
+    examples = examples_of([5, 1, 30, 2, 17])
+    settings = GruSettings(lanes=3, steps=4)
+    segments = list(lanes_of(examples, settings, np.random.default_rng(1)))
+    rows = np.concatenate([rows for rows, _ in segments]).T
+    real = np.concatenate([real for _, real in segments]).T
+    visited = rows[real]
+    assert sorted(visited.tolist()) == list(range(55))
+    for lane, kept in zip(rows, real, strict=True):
+        steps = np.diff(lane[kept])
+        goes_on = ~examples.first[lane[kept][1:]]
+        assert (steps[goes_on] == 1).all()
+
+
+@pytest.mark.slow
+def test_the_state_learns_to_remember_across_segments() -> None:
+    examples = examples_of([12] * 200)
+    settings = GruSettings(epochs=20, lanes=10, steps=6, decay=0.0, averaging=0.9)
+    seen: list[IntentWeights] = []
+    random = np.random.default_rng(2)
+    train_gru(initial_weights(2, 8, random), examples, settings, random, lambda _, weights: seen.append(weights))
+    inputs = examples.inputs.reshape(200, 12, 2).transpose(1, 0, 2)
+    logits, _ = heads(seen[-1], inputs, np.zeros((12, 200), np.bool_), np.zeros((200, 8), np.float32))
+    remembered = np.asarray(logits)[-1, :, -1] > 0
+    assert (remembered == examples.purchase.reshape(200, 12)[:, -1]).mean() > 0.95

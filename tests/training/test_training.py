@@ -1,0 +1,91 @@
+"""From recordings to a stored model that a worker can load: the whole training, on a little of the simulated shop."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.models.manifest import MANIFEST_FILE, read_manifest
+from app.models.runtime import load_intent, load_risk
+from app.training.click_sets import ClickSet, read_click_set
+from app.training.gru import GruSettings
+from app.training.intent import fit_intent
+from app.training.order_sets import OrderSet, read_order_set
+from app.training.progress import Silent
+from app.training.risk import fit_risk
+from app.training.sources import MEASURE, ORDER_SHOP, SHOP, Split
+from app.training.storing import REPORT_FILE, store
+from tests.training.recordings import LIFETIMES, ignored
+
+NOWHERE = Path("/nonexistent")
+CREATED = "2026-01-01T00:00:00+00:00"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SPLIT = Split(datetime(2026, 1, 9, tzinfo=UTC), datetime(2026, 1, 12, tzinfo=UTC))
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def clicks() -> ClickSet:
+    source = replace(SHOP, users=300, events=12_000, events_per_second=0.01, split=SPLIT)
+    return read_click_set(source, NOWHERE, LIFETIMES, ignored)
+
+
+@pytest.fixture(scope="module")
+def orders() -> OrderSet:
+    source = replace(ORDER_SHOP, users=600, events=40_000, events_per_second=0.03, split=SPLIT)
+    return read_order_set(source, NOWHERE, LIFETIMES, ignored, START)
+
+
+def test_a_trained_intent_model_beats_the_prior_and_loads(clicks: ClickSet, tmp_path: Path) -> None:
+    trained = fit_intent([clicks], "1", CREATED, GruSettings(epochs=4, lanes=8), Silent())
+    folder = store(tmp_path, trained)
+    assert {path.name for path in folder.iterdir()} == {"model.onnx", MANIFEST_FILE, REPORT_FILE}
+    model = load_intent(tmp_path)
+    purchase = trained.manifest.metrics["shop: purchase"]
+    assert purchase["model"]["log_loss"] < purchase["prior"]["log_loss"]
+    intent = trained.manifest.metrics["shop: intent"]
+    assert intent["model"]["log_loss"] < intent["prior"]["log_loss"]
+    probabilities, _ = clicks.scored(model)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_same_rows_train_the_same_model(clicks: ClickSet) -> None:
+    settings = GruSettings(epochs=1, lanes=8)
+    first, second = (fit_intent([clicks], "1", CREATED, settings, Silent()) for _ in range(2))
+    assert first.graph == second.graph
+    assert first.manifest == second.manifest
+
+
+def test_labels_of_the_measured_days_do_not_reach_the_weights(clicks: ClickSet) -> None:
+    settings = GruSettings(epochs=1, lanes=8)
+    spoilt = replace(
+        clicks.labels, intent=np.where(clicks.part == MEASURE, 6 - clicks.labels.intent, clicks.labels.intent)
+    )
+    first = fit_intent([clicks], "1", CREATED, settings, Silent())
+    second = fit_intent([replace(clicks, labels=spoilt)], "1", CREATED, settings, Silent())
+    assert first.graph == second.graph
+    assert first.manifest.metrics != second.manifest.metrics
+
+
+def test_a_trained_risk_model_beats_the_prior_and_loads(orders: OrderSet, tmp_path: Path) -> None:
+    trained = fit_risk([orders], "1", CREATED)
+    manifest = read_manifest(store(tmp_path, trained) / MANIFEST_FILE)
+    assert manifest == trained.manifest
+    figures = manifest.metrics["shop"]
+    assert figures["model"]["average_precision"] > 2 * figures["prior"]["average_precision"]
+    model = load_risk(tmp_path)
+    scores = model.score(orders.rows.features)
+    assert scores.probability[orders.fraud].mean() > 5 * scores.probability[~orders.fraud].mean()
+    assert 0 < model.mapping.p_elevated < model.mapping.p_highest < 1
+
+
+def test_the_report_shows_every_figure(orders: OrderSet, tmp_path: Path) -> None:
+    trained = fit_risk([orders], "3", CREATED)
+    report = (store(tmp_path, trained) / REPORT_FILE).read_text()
+    assert "# Model risk, version 3" in report
+    for name, figures in trained.manifest.metrics["shop"].items():
+        assert f"| {name} |" in report
+        assert f"{figures['log_loss']:.4g}" in report
