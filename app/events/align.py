@@ -97,8 +97,9 @@ class Aligner:
             return None
         deadlines = []
         for topic, buffer in self._buffers.items():
-            if buffer.records == 0:
-                if lag(topic) != 0:
+            complete = lag(topic) == 0
+            if len(buffer.waiting(1, complete)) == 0:
+                if not complete:
                     return None
                 since = buffer.idle_since if buffer.idle_since is not None else now
                 deadlines.append(since + self._max_idle - now)

@@ -33,6 +33,8 @@ class Buffer:
 
     def add(self, decoded: Decoded) -> None:
         """Append the records of the topic's next fetch."""
+        if self.next_offset is None:
+            self.next_offset = decoded.fetched.first_offset
         self._fetches.append(decoded)
         self.records += len(decoded)
 
@@ -44,8 +46,8 @@ class Buffer:
             complete: whether the topic has no further records; else one dated far off waits for the next to be judged.
         """
         ts = self._times(limit + 2)
-        if len(ts) == 0:
-            return ts
+        if len(ts) == 0 or (len(ts) == 1 and self._latest == 0 and not complete):
+            return ts[:0]
         start = self._latest or int(ts[:2].min())  # the very first may be dated wrong too
         latest = np.maximum(np.maximum.accumulate(ts), start)
         if np.abs(ts - np.concatenate(([start], latest[:-1]))).max() <= FAR_MS:
