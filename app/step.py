@@ -19,8 +19,8 @@ from app.models.runtime import IntentScorer, RiskScorer
 from app.scoring.clicks import score_clicks
 from app.scoring.orders import score_orders
 from app.scoring.sessions import close_over, closed_rows
-from app.state.rows import Rows, clear_history, clear_sessions
 from app.state.partition_rows import time_changes
+from app.state.rows import Rows, clear_history, clear_sessions
 from app.state.state import State
 
 

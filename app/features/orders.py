@@ -1,6 +1,6 @@
 """The catalogue of what the risk model sees at an order: each feature once, with its unit."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.features.clicks import Feature
 from app.state.order_log import WINDOW_NAMES, OrderLog
@@ -34,9 +34,18 @@ ORDER_FEATURES: tuple[Feature, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OrderFacts:
-    """What is known at one order besides its log: times in ms, values in major units."""
+class OrderSession(NamedTuple):
+    """What is known of an order's session; all zero if none is open."""
+
+    events: int
+    started_at: int  # ms
+    cart: int  # 1e-4 major units
+    failed_logins: int
+    account_changes: int
+
+
+class OrderFacts(NamedTuple):
+    """What is known at one order besides its log; times in ms."""
 
     ts: int
     amount: int  # 1e-4 major units
@@ -44,11 +53,7 @@ class OrderFacts:
     last_fraud: int
     account_created: int | None
     countries_differ: bool
-    session_events: int
-    session_started: int
-    session_cart: int
-    failed_logins: int
-    account_changes: int
+    session: OrderSession
 
 
 def order_features(log: OrderLog, facts: OrderFacts) -> list[float]:
@@ -57,7 +62,7 @@ def order_features(log: OrderLog, facts: OrderFacts) -> list[float]:
     mean, deviation, latest = log.before(facts.ts)
     time_of_day = facts.ts % _DAY_MS
     weekday = (facts.ts // _DAY_MS + 3) % 7
-    created = facts.account_created
+    created, session = facts.account_created, facts.session
     means = [amount / count if count else 0 for amount, count in zip(amounts, counts, strict=True)][_DAY:]
     return [
         facts.amount / MONEY_SCALE,
@@ -76,9 +81,9 @@ def order_features(log: OrderLog, facts: OrderFacts) -> list[float]:
         max(0, facts.ts - created) / 1000 if created is not None else 0.0,
         float(created is not None),
         float(facts.countries_differ),
-        facts.session_events,
-        max(0, facts.ts - facts.session_started) / 1000 if facts.session_events else 0.0,
-        max(0, facts.session_cart) / MONEY_SCALE,
-        facts.failed_logins,
-        facts.account_changes,
+        session.events,
+        max(0, facts.ts - session.started_at) / 1000 if session.events else 0.0,
+        max(0, session.cart) / MONEY_SCALE,
+        session.failed_logins,
+        session.account_changes,
     ]

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from app.effects import ScoredOrders
 from app.features.orders import ORDER_FEATURES
@@ -28,6 +27,7 @@ from schemas.outputs import (
 from schemas.topics import ALERTS, DECISIONS, RISK_EVENTS
 
 _SMALLEST_POINTS = 0.5
+_TEXTS = [(feature.name.upper(), feature.meaning, feature.unit, feature.name) for feature in ORDER_FEATURES]
 _NO_SCORE = Reason(
     "MODEL_FAILURE", "model", 0.0, "The model gave no finite number for this order; it must be looked at."
 )
@@ -58,13 +58,13 @@ def order_events(
 
     A decision about an order that raises no alert and one that does are equally published: a blocker waits for both.
     """
-    points = risk_points(scored.probability, scored.contributions, mapping)
+    reasons = _reasons(scored, mapping)
     columns: defaultdict[tuple[str, int], _Column] = defaultdict(_Column)
     for place in np.argsort(scored.position).tolist():
         partition = int(scored.partition[place])
         trace = scored.traces[place] if scored.traces else None
         order, user, ts = scored.orders[place], scored.users[place], int(scored.ts[place])
-        risk = _risk(scored, place, points[place], model, scored_at)
+        risk = _risk(scored, place, reasons[place], model, scored_at)
         decision = _decision(scored, place, risk, scored_at)
         columns[RISK_EVENTS, partition].add(ts, user, risk.event_id, risk, trace)
         columns[DECISIONS, partition].add(ts, order.order_id, decision.event_id, decision, trace)
@@ -79,7 +79,7 @@ def order_events(
         yield Outgoing(topic, partition, column.keys, values, headers)
 
 
-def _risk(scored: ScoredOrders, place: int, points: NDArray[np.float64], model: ModelRef, scored_at: int) -> RiskEvent:
+def _risk(scored: ScoredOrders, place: int, reasons: list[Reason], model: ModelRef, scored_at: int) -> RiskEvent:
     order, verdict = scored.orders[place], scored.verdicts[place]
     assessed = verdict.score is not None
     return RiskEvent(
@@ -91,7 +91,7 @@ def _risk(scored: ScoredOrders, place: int, points: NDArray[np.float64], model: 
         model=model,
         order_id=order.order_id,
         risk_level=verdict.level,
-        reasons=_reasons(points, scored.features[place]) if assessed else [_NO_SCORE],
+        reasons=reasons if assessed else [_NO_SCORE],
         rules=[],
         decision=DecisionRef(decision_id(order.event_id), verdict.action),
         ruleset_version=RULESET_VERSION,
@@ -100,16 +100,26 @@ def _risk(scored: ScoredOrders, place: int, points: NDArray[np.float64], model: 
     )
 
 
-def _reasons(points: NDArray[np.float64], values: NDArray[np.float32]) -> list[Reason]:
-    """The features that moved the score most, in points of it."""
+def _reasons(scored: ScoredOrders, mapping: ScoreMapping) -> list[list[Reason]]:
+    """Of each order the features that moved its score most, in points of it, strongest first."""
+    points = risk_points(scored.probability, scored.contributions, mapping)
     points = np.round(points, 2)  # so that equals stay equal, and in the catalogue's order, in batches of any size
-    strongest = np.argsort(-np.abs(points), kind="stable")[:MAX_REASONS]
-    reasons = []
-    for index in strongest[np.abs(points[strongest]) >= _SMALLEST_POINTS].tolist():
-        feature, value = ORDER_FEATURES[index], round(float(values[index]), 4)
-        text = f"{feature.meaning} = {value:g} {feature.unit}"
-        reasons.append(Reason(feature.name.upper(), "model", float(points[index]), text, feature.name, value))
-    return reasons
+    strongest = np.argsort(-np.abs(points), axis=1, kind="stable")[:, :MAX_REASONS]
+    moved = np.take_along_axis(points, strongest, axis=1)
+    values = np.round(np.take_along_axis(scored.features, strongest, axis=1).astype(np.float64), 4)
+    return [
+        [
+            _reason(index, point, value)
+            for index, point, value in zip(*order, strict=True)
+            if abs(point) >= _SMALLEST_POINTS
+        ]
+        for order in zip(strongest.tolist(), moved.tolist(), values.tolist(), strict=True)
+    ]
+
+
+def _reason(index: int, points: float, value: float) -> Reason:
+    code, meaning, unit, name = _TEXTS[index]
+    return Reason(code, "model", points, f"{meaning} = {value:g} {unit}", name, value)
 
 
 def _decision(scored: ScoredOrders, place: int, risk: RiskEvent, scored_at: int) -> Decision:

@@ -2,23 +2,21 @@
 
 import numpy as np
 
-from app.batch import CLICK, LABEL, Batch
+from app.batch import CLICK, ORDER, Batch
 from app.effects import Effects, ScoredOrders, Verdict
 from app.events.records import Records
-from app.features.orders import ORDER_FEATURES, OrderFacts, order_features
+from app.features.orders import ORDER_FEATURES, OrderFacts, OrderSession, order_features
 from app.features.scan import Ints
 from app.models.runtime import RiskScorer, RiskScores
 from app.models.score import risk_score
 from app.rules.policy import ALERT_WINDOW_MS, action_for, risk_level
 from app.scoring.clicks import Seen
+from app.scoring.order_sessions import order_sessions
 from app.state.columns import UserTable
-from app.state.order_log import OrderLog
 from app.state.rows import MONEY_SCALE, Rows
-from schemas.events import CLICK_CODES, Label, Order
+from schemas.events import Order
 from schemas.topics import LABELS, ORDERS
 
-_FAILED_LOGIN = CLICK_CODES["login_failed"]
-_PASSWORD, _ADDRESS = CLICK_CODES["password_changed"], CLICK_CODES["address_changed"]
 _LEGITIMATE = "legitimate"
 _MAX_AMOUNT = 1e15  # 1e-4 major units
 
@@ -45,66 +43,56 @@ def score_orders(
     others = np.flatnonzero(batch.kind != CLICK)
     if len(others) == 0:
         return
-    clicks_before = np.cumsum(batch.kind == CLICK)[others] - 1
-    found: list[int] = []
-    features: list[list[float]] = []
+    found = others[batch.kind[others] == ORDER]
+    clicks_before = np.cumsum(batch.kind == CLICK)[found]
     gap_ms = table.lifetimes.gap_ms
-    for place, click in zip(others.tolist(), clicks_before.tolist(), strict=True):
-        row = int(user[place])
-        index = int(batch.index[place])
-        if batch.kind[place] == LABEL:
-            label = records.topics[LABELS].events[index]
-            _take_label(rows, row, label, int(batch.ts[place]))
-            continue
-        order = records.topics[ORDERS].events[index]
-        assert isinstance(order, Order)
-        slot = int(slots[row])
-        log = table.logs.get(slot)
-        if log is None:
-            log = table.logs[slot] = OrderLog()
-        facts = _facts(order, int(batch.due[place]), rows, before, row, seen, click, gap_ms)
-        log.add(facts.ts, facts.amount)
-        features.append(order_features(log, facts))
-        found.append(place)
-    if found:
-        _judge(records, batch, np.array(found), user, table, slots, rows, features, model, effects)
+    sessions = order_sessions(before, seen, user[found], clicks_before, batch.due[found], gap_ms)
+    features = _features(table, records, batch, others, user, slots, rows, sessions)
+    if len(found):
+        _judge(records, batch, found, user, table, slots, rows, features, model, effects)
 
 
-def _take_label(rows: Rows, row: int, label: object, ts: int) -> None:
-    assert isinstance(label, Label)
-    if label.label != _LEGITIMATE:
-        rows["known_frauds"][row] += 1
-        rows["last_fraud"][row] = max(int(rows["last_fraud"][row]), ts)
+def _features(
+    table: UserTable,
+    records: Records,
+    batch: Batch,
+    others: Ints,
+    user: Ints,
+    slots: Ints,
+    rows: Rows,
+    sessions: list[OrderSession],
+) -> list[list[float]]:
+    """The features of each order, while labels and orders are taken in one after the other."""
+    orders, labels = records.topics[ORDERS].events, records.topics[LABELS].events
+    frauds, latest = rows["known_frauds"].tolist(), rows["last_fraud"].tolist()
+    features: list[list[float]] = []
+    owners = user[others].tolist()
+    steps = zip(batch.kind[others].tolist(), batch.index[others].tolist(), owners, slots[owners].tolist(), strict=True)
+    for kind, index, row, slot in steps:
+        if kind == ORDER:
+            order = orders[index]
+            assert isinstance(order, Order)
+            log = table.log(slot)
+            facts = _facts(order, frauds[row], latest[row], sessions[len(features)])
+            log.add(facts.ts, facts.amount)
+            features.append(order_features(log, facts))
+        elif (label := labels[index]).label != _LEGITIMATE:
+            frauds[row] += 1
+            latest[row] = max(latest[row], label.ts)
+    rows["known_frauds"], rows["last_fraud"] = frauds, latest
+    return features
 
 
-def _facts(
-    order: Order, due: int, rows: Rows, before: Rows, row: int, seen: Seen, click: int, gap_ms: int
-) -> OrderFacts:
-    """What is known at an order: of its session, as the click before left it, if that is still going on."""
-    clicks, sessions = seen.clicks, seen.sessions
-    counts, events, started, cart = None, 0, 0, 0
-    if click >= 0 and clicks.user[click] == row:
-        if abs(due - int(sessions.latest[click])) <= gap_ms:
-            counts = sessions.counts[:, click]
-            events, started, cart = (
-                int(column[click]) for column in (sessions.events, sessions.started_at, sessions.cart)
-            )
-    elif before["open"][row] and abs(due - int(before["last_click"][row])) <= gap_ms:
-        counts = before["counts"][row]
-        events, started, cart = (int(before[name][row]) for name in ("events", "started_at", "cart"))
+def _facts(order: Order, known_frauds: int, last_fraud: int, session: OrderSession) -> OrderFacts:
     billing, shipping = order.billing_country, order.shipping_country
     return OrderFacts(
         ts=order.ts,
         amount=round(min(order.value * MONEY_SCALE, _MAX_AMOUNT)),
-        known_frauds=int(rows["known_frauds"][row]),
-        last_fraud=int(rows["last_fraud"][row]),
+        known_frauds=known_frauds,
+        last_fraud=last_fraud,
         account_created=order.account_created_ts,
         countries_differ=bool(billing and shipping and billing != shipping),
-        session_events=events,
-        session_started=started,
-        session_cart=cart,
-        failed_logins=0 if counts is None else int(counts[_FAILED_LOGIN]),
-        account_changes=0 if counts is None else int(counts[_PASSWORD] + counts[_ADDRESS]),
+        session=session,
     )
 
 

@@ -41,8 +41,9 @@ class Change:
 class UserTable:
     """Rows of users by key, of any number of partitions.
 
-    ``rows`` [capacity] of ``ROW``, ``partitions`` [capacity] and ``deadlines`` [capacity] are indexed by slot; partition
-    -1 marks a free slot. A deadline is the watermark (ms) beyond which an open session closes, or else the row goes.
+    ``rows`` [capacity] of ``ROW``, ``partitions`` [capacity] and ``deadlines`` [capacity] are indexed by slot;
+    partition -1 marks a free slot. A deadline is the watermark (ms) beyond which an open session closes, or else the
+    row goes.
     """
 
     def __init__(self, lifetimes: Lifetimes) -> None:
@@ -139,6 +140,13 @@ class UserTable:
         users = _texts(kept)
         slots = self.slots(users, np.full(len(users), partition, np.int32))
         self._fill(slots, list(kept.values()))
+
+    def log(self, slot: int) -> OrderLog:
+        """The order log of the row at ``slot``; a new one if it has none."""
+        log = self.logs.get(slot)
+        if log is None:
+            log = self.logs[slot] = OrderLog()
+        return log
 
     def clear_beside(self, slot: int) -> None:
         """Forget what lies beside the fixed part of a row."""
