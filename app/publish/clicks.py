@@ -6,7 +6,7 @@ a part of fixed width, which is filled for all events at once. A test holds them
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 import msgspec
@@ -93,11 +93,12 @@ def _numbers(scored: ScoredClicks, order: Ints, model: ModelRef, scored_at: int)
 def _side_by_side(columns: Sequence[bytes | NDArray[np.uint8]], n: int) -> NDArray[np.uint8]:
     """Constant and varying columns of text as one [n, width]."""
     widths = [len(column) if isinstance(column, bytes) else column.shape[1] for column in columns]
+    parts = [column if isinstance(column, bytes) else bytes(column.shape[1]) for column in columns]
     out = np.empty((n, sum(widths)), np.uint8)
-    at = 0
-    for column, width in zip(columns, widths, strict=True):
-        out[:, at : at + width] = np.frombuffer(column, np.uint8) if isinstance(column, bytes) else column
-        at += width
+    out[:] = np.frombuffer(b"".join(parts), np.uint8)
+    for column, start, width in zip(columns, accumulate(widths, initial=0), widths, strict=False):
+        if not isinstance(column, bytes):
+            out[:, start : start + width] = column
     return out
 
 

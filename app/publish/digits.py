@@ -19,8 +19,9 @@ def whole(values: Ints, width: int) -> Text:
     text = np.empty((len(values), 3 * groups), np.uint8)
     left = values
     for group in range(groups - 1, -1, -1):
-        left, three = np.divmod(left, 1000)
-        text[:, 3 * group : 3 * group + 3] = _THREE[three]
+        above = left // 1000  # numpy divides faster than it takes remainders
+        text[:, 3 * group : 3 * group + 3] = _THREE[left - 1000 * above]
+        left = above
     text = text[:, 3 * groups - width :]
     powers = 10 ** np.arange(width - 1, 0, -1, dtype=np.int64)
     text[:, :-1][values[:, None] < powers] = _SPACE
@@ -29,21 +30,23 @@ def whole(values: Ints, width: int) -> Text:
 
 def millionths(values: Ints) -> Text:
     """Millionths [...] of 0 to 1 as text [..., 8]: "0.123456"."""
-    units, rest = np.divmod(values, MILLION)
+    thousandths = values // 1000
     text = np.empty((*values.shape, 8), np.uint8)
-    text[..., 0] = units + _ZERO
+    text[..., 0] = (values >= MILLION) + _ZERO
     text[..., 1] = _POINT
-    text[..., 2:5] = _THREE[rest // 1000]
-    text[..., 5:] = _THREE[rest % 1000]
+    text[..., 2:5] = _THREE[np.where(thousandths < 1000, thousandths, 0)]
+    text[..., 5:] = _THREE[values - 1000 * thousandths]
     return text
 
 
 def ten_thousandths(values: Ints, width: int) -> Text:
     """Numbers [n], not negative, in 1e-4, as text [n, width]: "   12.5000"."""
-    units, rest = np.divmod(values, 10_000)
+    units = values // 10_000
+    rest = values - 10_000 * units
     text = np.empty((len(values), width), np.uint8)
     text[:, :-5] = whole(units, width - 5)
     text[:, -5] = _POINT
-    text[:, -4] = rest // 1000 + _ZERO
-    text[:, -3:] = _THREE[rest % 1000]
+    tenths = rest // 1000
+    text[:, -4] = tenths + _ZERO
+    text[:, -3:] = _THREE[rest - 1000 * tenths]
     return text
