@@ -16,7 +16,7 @@ from app.state.rows import HIDDEN_UNITS
 from app.training.baselines import logistic, logistic_intents, prior_intents
 from app.training.calibrating import platt, temperature
 from app.training.click_sets import ClickSet, read_click_set, shares
-from app.training.figures import binary_figures, intent_figures
+from app.training.figures import auc_gain, binary_figures, intent_figures
 from app.training.gru import Examples, GruSettings, train_gru
 from app.training.intent_weights import OPSET, Calibration, IntentWeights, calibrated, initial_weights, intent_graph
 from app.training.progress import Reporter
@@ -132,7 +132,10 @@ def _calibration(sets: Sequence[ClickSet], model: IntentModel) -> Calibration:
 
 
 def _figures(sets: Sequence[ClickSet], model: IntentModel, scaling: Scaling, reporter: Reporter) -> Figures:
-    """Both heads on the third parts, beside the prior and a logistic regression made for each set alone."""
+    """Both heads on the third parts, beside the prior and a logistic regression made for each set alone.
+
+    ``auc_gain`` is the model's over that regression, drawn over users.
+    """
     figures: Figures = {}
     advance = reporter.stage("measure", len(sets))
     for one in sets:
@@ -141,10 +144,12 @@ def _figures(sets: Sequence[ClickSet], model: IntentModel, scaling: Scaling, rep
         intent, bought = one.labels.intent, one.labels.purchase
         probabilities, purchase = one.scored(model)
         truth = bought[measure]
+        regression = logistic(inputs[learn], bought[learn], inputs[measure])
+        gain = auc_gain(truth, purchase[measure], regression, one.rows.user[measure], SEED)
         figures[f"{one.name}: purchase"] = {
-            "model": binary_figures(truth, purchase[measure]),
+            "model": binary_figures(truth, purchase[measure]) | gain,
             "prior": binary_figures(truth, np.full(len(truth), bought[learn].mean())),
-            "logistic": binary_figures(truth, logistic(inputs[learn], bought[learn], inputs[measure])),
+            "logistic": binary_figures(truth, regression),
         }
         figures[f"{one.name}: intent"] = {
             "model": intent_figures(intent[measure], probabilities[measure]),

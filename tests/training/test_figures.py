@@ -4,7 +4,7 @@ import numpy as np
 
 from app.training.baselines import logistic_intents, prior_intents
 from app.training.calibrating import log_odds, platt, probability, temperature
-from app.training.figures import binary_figures, card_precision, intent_figures
+from app.training.figures import auc_gain, binary_figures, card_precision, intent_figures
 
 
 def test_a_constant_has_no_ranking_and_the_rate_as_its_precision() -> None:
@@ -31,6 +31,16 @@ def test_card_precision_counts_a_card_once_and_not_again_after_it_was_caught() -
     risk = np.array([0.9, 0.1, 0.5, 0.2, 0.99, 0.3, 0.8])
     # Day 0 looks at cards 1 (caught) and 2, day 1 at 4 (caught) and 2: card 1 is out.
     assert card_precision(truth, risk, card, day, top=2) == 0.5
+
+
+def test_the_gain_over_a_baseline_is_an_interval_over_users() -> None:
+    random = np.random.default_rng(0)
+    user = np.repeat(np.arange(100), 20)
+    truth = random.random(2_000) < 0.3
+    noise = random.normal(size=2_000)
+    assert auc_gain(truth, noise, noise, user, seed=1) == {"auc_gain_low": 0, "auc_gain_high": 0}
+    gain = auc_gain(truth, noise + truth, noise, user, seed=1)
+    assert 0.15 < gain["auc_gain_low"] < gain["auc_gain_high"] < 0.4
 
 
 def test_platt_undoes_a_distortion() -> None:
