@@ -91,10 +91,15 @@ class Worker:
     """A pipeline, and the offsets a broker would number its inputs with."""
 
     def __init__(
-        self, models: Models | None = None, partitions: int = 1, step_records: int = 4096, max_idle: float = 0.0
+        self,
+        models: Models | None = None,
+        partitions: int = 1,
+        step_records: int = 4096,
+        max_idle: float = 0.0,
+        with_headers: bool = True,
     ) -> None:
         limits = Limits(step_records, VALUE_BYTES, max_idle)
-        self.pipeline = Pipeline(models or fake_models(), LIVES, limits, partitions, with_headers=True)
+        self.pipeline = Pipeline(models or fake_models(), LIVES, limits, partitions, with_headers)
         self.works: list[Work] = []
         self.stored: dict[int, dict[bytes, bytes | None]] = {}
         self._partitions = partitions
