@@ -73,7 +73,6 @@ class Pipeline:
         )
         self._aligners: dict[int, Aligner] = {}
         self._rejected: list[Rejected] = []
-        self._turn = 0
 
     @property
     def waiting(self) -> int:
@@ -143,17 +142,24 @@ class Pipeline:
         return passed
 
     def _aligned(self, lag: TopicLag, now: float) -> list[Aligned]:
-        """What may go, each partition beginning in turn so that a deep one starves nobody."""
-        aligners = list(self._aligners.values())
-        if not aligners:
-            return []
-        self._turn = (self._turn + 1) % len(aligners)
+        """What may go: of each partition its share, then what is left to those that have more.
+
+        Shares make waves wide: the busiest users of all partitions go side by side. A deep partition starves nobody.
+        """
+        found: list[Aligned] = []
         room = self._limits.step_records
-        found = []
-        for aligner in aligners[self._turn :] + aligners[: self._turn]:
-            if room > 0 and (piece := aligner.take(_of(lag, aligner.partition), now, room)):
-                found.append(piece)
-                room -= piece.records
+        ready = list(self._aligners.values())
+        while ready and room > 0:
+            share = max(1, room // len(ready))
+            more = []
+            for aligner in ready:
+                piece = aligner.take(_of(lag, aligner.partition), now, min(share, room))
+                if piece:
+                    found.append(piece)
+                    room -= piece.records
+                    if piece.records == share:
+                        more.append(aligner)
+            ready = more
         return found
 
 
