@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.kafka.record_batch import encode_headers
 from app.pipeline import Limits, Pipeline
 from app.publish.outgoing import Outgoing
 from app.replay.files import TopicFiles
@@ -132,16 +133,16 @@ def test_an_open_session_stays_open_at_the_end() -> None:
 def test_files_replace_those_of_an_earlier_replay(tmp_path: Path) -> None:
     for values in ([b"1", b"2"], [b"3"]):
         with TopicFiles(tmp_path / "out") as files:
-            files.write([Outgoing(INTENT_EVENTS, 0, [0] * len(values), [None] * len(values), values, None)])
+            files.write([Outgoing(INTENT_EVENTS, 0, [None] * len(values), values, None)])
     assert (tmp_path / "out" / "intent-events.jsonl").read_bytes() == b"3\n"
     assert {path.stem for path in (tmp_path / "out").iterdir()} == {topic.name for topic in OUTPUTS}
 
 
 def test_a_dead_letter_keeps_its_bytes_and_its_reason(tmp_path: Path) -> None:
     keys, values = [b"k", None, b"\xfe"], ["{é".encode(), None, b"\x00\xff"]
-    headers = [[("x-failure-type", b"malformed_json")]] * 3
+    headers = encode_headers([("x-failure-type", b"malformed_json")])
     with TopicFiles(tmp_path) as files:
-        files.write([Outgoing(DEAD_LETTER, 0, [0] * 3, keys, values, headers)])  # type: ignore[arg-type]
+        files.write([Outgoing(DEAD_LETTER, 0, keys, values, [headers] * 3)])
     lines = [json.loads(line) for line in (tmp_path / "dead-letter.jsonl").read_text().splitlines()]
     assert [line.pop("headers") for line in lines] == [{"x-failure-type": "malformed_json"}] * 3
     assert lines[:2] == [{"key": "k", "value": "{é"}, {"key": None, "value": None}]

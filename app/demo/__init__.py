@@ -1,0 +1,1 @@
+"""The demo: everything on one machine, with a simulated shop whose truth is known."""
