@@ -33,6 +33,8 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 _GENUINE_SHARE = 0.3
+_SHARES = {PAYMENTS.name: 0.8, ORDER_SHOP.name: 0.2}
+"""How much each set counts, chosen on the second parts: the shop's patterns are plain and need little."""
 _ALERTS, _URGENT_ALERTS = 0.01, 0.0025
 """Of a shop's orders: how many a team can look at, and how many at once."""
 
@@ -98,7 +100,7 @@ def _learned(sets: Sequence[OrderSet]) -> RiskWeights:
 
 def _rows(sets: Sequence[OrderSet], part: int) -> tuple[Floats, Flags, Floats]:
     """Features [n, G], truth [n] and what each row counts [n]: all frauds and a sample of the genuine orders, which
-    stand for the others; a set counts in all as much as any other."""
+    stand for the others; each set counts in all as much as its share."""
     random = np.random.default_rng(SEED)
     features, fraud, weight = [], [], []
     for one in sets:
@@ -108,10 +110,9 @@ def _rows(sets: Sequence[OrderSet], part: int) -> tuple[Floats, Flags, Floats]:
         counts = np.where(one.fraud[rows], 1, 1 / _GENUINE_SHARE)
         features.append(one.rows.features[rows])
         fraud.append(one.fraud[rows])
-        weight.append(counts / counts.sum())
-    total = sum(map(len, fraud))
-    joined = np.concatenate(weight) * total / len(sets)
-    return np.concatenate(features), np.concatenate(fraud), joined.astype(np.float32)
+        weight.append(_SHARES[one.name] * counts / counts.sum())
+    joined = np.concatenate(weight)
+    return np.concatenate(features), np.concatenate(fraud), (joined / joined.mean()).astype(np.float32)
 
 
 def _calibration(sets: Sequence[OrderSet], weights: RiskWeights) -> tuple[float, float]:
