@@ -104,6 +104,7 @@ class Processor:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._latest: asyncio.Task[None] | None = None
         self._draining = False
+        self._stepping = asyncio.Lock()
 
     def feed(self, fetched: Fetched) -> None:
         """Take in a fetched batch; the loop goes on with it."""
@@ -125,18 +126,21 @@ class Processor:
         """
         while True:
             self._raise_failure()
-            async with self._room:
-                work = self._step()
-            if work is None:
-                await self._wait()
-                continue
             await self._room.acquire()
-            await self._deliver(work)
+            async with self._stepping:
+                sent = self._step()
+                if sent is not None:
+                    await self._deliver(sent)
+            if sent is None:
+                self._room.release()
+                await self._wait()
 
     async def drain(self) -> None:
         """Stop stepping, and wait until what was stepped is durable; what waits is forgotten, to be fetched again."""
         self._draining = True
         self._forget_waiting()
+        async with self._stepping:
+            pass  # a step that is being sent is in flight after that
         while self._in_flight:
             await asyncio.wait(self._in_flight)
         self._raise_failure()
@@ -149,14 +153,17 @@ class Processor:
         self._pipeline.forget_waiting()
         self._received.clear()
 
-    def _step(self) -> Work | None:
+    def _step(self) -> _Sent | None:
+        """Compute a step. Its partitions are held from here on: no other task has run since their rows changed."""
         if self._draining:
             return None
         started = self._clocks.monotonic()
         work = self._pipeline.work(self.lag, started, self._clocks.now_ms())
-        if work is not None:
-            self._observer.stepped(work, self._clocks.monotonic() - started)
-        return work
+        if work is None:
+            return None
+        self._observer.stepped(work, self._clocks.monotonic() - started)
+        tenures = {change.partition: self._held.begin(change.partition) for change in work.changes}
+        return _Sent(work, [], {}, tenures, self._generation)
 
     async def _wait(self) -> None:
         """Until there is new data, or what waits may have become ready without any."""
@@ -170,19 +177,12 @@ class Processor:
             return
         self._fed.clear()
 
-    async def _deliver(self, work: Work) -> None:
+    async def _deliver(self, sent: _Sent) -> None:
         """Send a step's records, in order after those of the steps before."""
-        sent = _Sent(
-            work,
-            [],
-            {},
-            {change.partition: self._held.begin(change.partition) for change in work.changes},
-            self._generation,
-        )
         send, now_ms = self._sender.send_records, self._clocks.now_ms()
-        for out in work.outgoing:
+        for out in sent.work.outgoing:
             sent.outputs.append(await send(out.topic, out.partition, now_ms, out.keys, out.values, out.headers))
-        for change in work.changes:
+        for change in sent.work.changes:
             delivery = await send(self._changelog, change.partition, now_ms, change.keys, change.values)
             sent.changelog[change.partition] = delivery
         task = asyncio.create_task(self._make_durable(sent, self._latest))
