@@ -240,9 +240,10 @@ def test_a_deep_partition_does_not_starve_another() -> None:
 
 def test_a_record_dated_years_off_waits_for_the_next_one_to_be_judged() -> None:
     broker = Broker(clickstream=1)
-    broker.feed(click("u", 0, "a"), click("u", 9 * 365 * DAY, "off"), order("u", 1_000, "o"), label("u", HOUR, "l"))
-    assert broker.processed(0.0) == ["a"]
+    broker.feed(click("u", 0, "a"), click("u", 1, "b"), click("u", 9 * 365 * DAY, "off"))
+    broker.feed(order("u", 1_000, "o"), label("u", HOUR, "l"))
+    assert broker.processed(0.0) == ["a", "b"]
     assert broker.wait(0.0) is None
     broker.lags[CLICKSTREAM] = 0
-    broker.feed(click("u", 2_000, "b"), order("u", HOUR, "p"))
-    assert broker.processed(0.0) == ["off", "o", "b"]
+    broker.feed(click("u", 2_000, "c"), order("u", HOUR, "p"))
+    assert broker.processed(0.0) == ["off", "o", "c"]
