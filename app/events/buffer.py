@@ -46,9 +46,9 @@ class Buffer:
             complete: whether the topic has no further records; else one dated far off waits for the next to be judged.
         """
         ts = self._times(limit + 2)
-        if len(ts) == 0 or (len(ts) == 1 and self._latest == 0 and not complete):
+        start = self._latest or _beginning(ts[:3].tolist(), complete)
+        if len(ts) == 0 or start is None:
             return ts[:0]
-        start = self._latest or int(ts[:2].min())  # the very first may be dated wrong too
         latest = np.maximum(np.maximum.accumulate(ts), start)
         if np.abs(ts - np.concatenate(([start], latest[:-1]))).max() <= FAR_MS:
             self._believed = latest
@@ -88,6 +88,17 @@ class Buffer:
             if found >= most:
                 break
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _beginning(ts: list[int], complete: bool) -> int | None:
+    """The time to begin with: the earliest of the first three records, one with a wrong clock left out.
+
+    None if it takes another record to tell.
+    """
+    if len(ts) < 3 and not complete and (len(ts) < 2 or abs(ts[1] - ts[0]) > FAR_MS):
+        return None
+    middle = sorted(ts)[(len(ts) - 1) // 2] if ts else 0
+    return min((time for time in ts if abs(time - middle) <= FAR_MS), default=None)
 
 
 def _believed(ts: list[int], latest: int, complete: bool) -> NDArray[np.int64]:
