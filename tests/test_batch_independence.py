@@ -137,5 +137,5 @@ def assert_same_rows(one: Pipeline, other: Pipeline) -> None:
         assert left.session_ids[mine] == right.session_ids[theirs]
         assert left.last_event_ids[mine] == right.last_event_ids[theirs]
         assert left.logs.get(mine) == right.logs.get(theirs)
-        for name in left.rows.dtype.names:
+        for name in left.rows.dtype.names or ():
             assert left.rows[name][mine] == pytest.approx(right.rows[name][theirs], abs=1e-5), name
