@@ -4,6 +4,7 @@ Sorting first makes the rest of the step a matter of runs: a user's records lie 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,8 @@ from xxhash import xxh3_64_intdigest
 
 from app.effects import Effects
 from app.events.records import Records
-from app.features.scan import Flags, Ints, group_index, group_starts, previous, running_max
-from app.state.rows import RECENT_EVENTS, Rows
+from app.features.scan import Flags, Ints, first_rows, group_index, group_starts, previous, running_max
+from app.state.rows import RECENT_EVENTS
 from app.state.state import State
 from schemas.outputs import FailureType
 from schemas.topics import CLICKSTREAM, LABELS, ORDERS
@@ -24,7 +25,7 @@ CLICK, ORDER, LABEL = range(3)
 _POSITION_BITS = 24
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Records [n] of all kinds; ``index`` is each one's place in its topic's columns, ``slot`` its user's row.
 
@@ -42,6 +43,16 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.slot)
+
+    @cached_property
+    def starts(self) -> Ints:
+        """The first record of each user."""
+        return group_starts(self.slot)
+
+    @cached_property
+    def user(self) -> Ints:
+        """Number of each record's user [n], in the order of ``starts``."""
+        return group_index(first_rows(self.starts, len(self)))
 
     @property
     def late(self) -> Flags:
@@ -79,7 +90,7 @@ def _sorted(state: State, records: Records, earliest: Ints) -> Batch:
     users = [user for part in parts for user in part.users]
     slot = state.table.slots(users, np.concatenate([part.partition for part in parts]))
     position = np.concatenate([part.position for part in parts])
-    order = np.argsort((slot << _POSITION_BITS) | position)
+    order = ((slot << _POSITION_BITS) | position).argsort()
     hashes = [xxh3_64_intdigest(event.event_id.encode()) for part in parts for event in part.events]
     ts = np.concatenate([part.ts for part in parts])[order]
     return Batch(
@@ -107,12 +118,11 @@ def _reject_late(records: Records, batch: Batch, effects: Effects) -> None:
 
 def _without_repeats(state: State, batch: Batch, effects: Effects) -> Batch:
     """Drop records whose event id is among the latest of their user's history, and remember the others' ids."""
-    starts = group_starts(batch.slot)
-    group = group_index(_marks(starts, len(batch)))
+    starts, group = batch.starts, batch.user
     rows, slots = state.table.rows, batch.slot[starts]
     recent = rows["recent"][slots]
     repeated = (recent[group] == batch.id_hash[:, None]).any(axis=1) | _repeats_within(batch)
-    for user in np.unique(group[repeated]).tolist():
+    for user in sorted(set(group[repeated].tolist())):
         run = group == user
         memory = recent[user].tolist(), int(rows["recent_count"][slots[user]]), int(rows["last_seen"][slots[user]])
         repeated[run] = _repeats_in_run(batch.where(run), *memory, state.table.lifetimes.history_ms)
@@ -123,17 +133,11 @@ def _without_repeats(state: State, batch: Batch, effects: Effects) -> Batch:
     return batch
 
 
-def _marks(starts: Ints, n: int) -> Flags:
-    marks = np.zeros(n, np.bool_)
-    marks[starts] = True
-    return marks
-
-
 def _repeats_within(batch: Batch) -> Flags:
     """Records with the same event id as another of the same user in this batch."""
-    order = np.argsort(batch.id_hash, kind="stable")
-    same = batch.id_hash[order][1:] == batch.id_hash[order][:-1]
-    same &= batch.slot[order][1:] == batch.slot[order][:-1]
+    order = batch.id_hash.argsort(kind="stable")
+    hashes, slots = batch.id_hash[order], batch.slot[order]
+    same = (hashes[1:] == hashes[:-1]) & (slots[1:] == slots[:-1])
     repeats = np.zeros(len(batch), np.bool_)
     repeats[order[1:][same]] = True
     return repeats
@@ -155,11 +159,10 @@ def _repeats_in_run(run: Batch, recent: list[int], count: int, latest: int, hist
 
 def _remember(state: State, batch: Batch) -> None:
     """Put the ids of ``batch`` into the rings of their users, which begin empty with every history."""
-    rows, starts = state.table.rows, group_starts(batch.slot)
-    slots, ends = batch.slot[starts], np.append(starts[1:], len(batch))
-    group = group_index(_marks(starts, len(batch)))
+    rows, starts, group = state.table.rows, batch.starts, batch.user
+    slots, ends = batch.slot[starts], np.concatenate((starts[1:], [len(batch)]))
     recent, count = rows["recent"][slots], rows["recent_count"][slots].astype(np.int64)
-    begun = np.flatnonzero(_over(rows["last_seen"][slots], batch, state.table.lifetimes.history_ms))
+    begun = _over(rows["last_seen"][slots], batch, state.table.lifetimes.history_ms).nonzero()[0]
     recent[group[begun]] = count[group[begun]] = 0
     first = starts.copy()
     np.maximum.at(first, group[begun], begun)
@@ -170,24 +173,22 @@ def _remember(state: State, batch: Batch) -> None:
     rows["recent_count"][slots] = count + ends - first
 
 
-def lifetimes(rows: Rows, batch: Batch, history_ms: int) -> tuple[Flags, int | None]:
-    """Which users ([users] of ``rows``) begin anew, and the position where another would within the batch.
+def lifetimes(last_seen: Ints, batch: Batch, history_ms: int) -> tuple[Flags, int | None]:
+    """Which users ([users], ``last_seen`` before) begin anew, and the position where another would within the batch.
 
     A history ends when its user was quiet for ``history_ms``. A batch is cut there, so that within a piece every
     user has one history.
     """
-    starts = group_starts(batch.slot)
-    over = _over(rows["last_seen"], batch, history_ms)
-    fresh = over[starts].copy()
-    over[starts] = False
+    over = _over(last_seen, batch, history_ms)
+    fresh = over[batch.starts].copy()
+    over[batch.starts] = False
     return fresh, int(batch.position[over].min()) if over.any() else None
 
 
 def _over(last_seen: Ints, batch: Batch, history_ms: int) -> Flags:
     """Which records [n] begin a history, their users having been ``last_seen`` [users] before the batch."""
-    starts = group_starts(batch.slot)
-    latest = running_max(batch.ts, starts, group_index(_marks(starts, len(batch))), last_seen)
-    return np.asarray(batch.due - previous(latest, starts, last_seen) > history_ms)
+    latest = running_max(batch.ts, batch.starts, batch.user, last_seen)
+    return np.asarray(batch.due - previous(latest, batch.starts, last_seen) > history_ms)
 
 
 def split(batch: Batch, position: int) -> tuple[Batch, Batch]:

@@ -14,7 +14,7 @@ from app.effects import Effects
 from app.events.align import Aligned
 from app.events.decode import Rejected
 from app.events.records import Records, gather
-from app.features.scan import Flags, Ints, group_index, group_starts
+from app.features.scan import Flags, Ints
 from app.models.runtime import IntentScorer, RiskScorer
 from app.scoring.clicks import score_clicks
 from app.scoring.orders import score_orders
@@ -49,14 +49,15 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
     if not len(records):
         return effects
     batch = admit(state, records, state.advance(records), effects)
-    touched = batch.slot[group_starts(batch.slot)]
+    changed = batch.slot[batch.starts]
     rest: Batch | None = batch if len(batch) else None
     while rest is not None:
         rest = _process(state, records, rest, models, effects)
     partitions = [partition for partition, _ in records.partitions]
     swept, expired = close_over(state, partitions, effects)
     effects.expired = len(expired)
-    changed = np.setdiff1d(np.union1d(touched, swept), expired, assume_unique=True)
+    if len(swept) or len(expired):
+        changed = np.setdiff1d(np.union1d(changed, swept), expired, assume_unique=True)
     effects.changes += state.table.changes(changed)
     effects.changes += state.table.delete(expired)
     effects.changes += time_changes(state, partitions)
@@ -65,17 +66,14 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
 
 def _process(state: State, records: Records, batch: Batch, models: Models, effects: Effects) -> Batch | None:
     """Process the records up to where a history would begin anew within the batch; returns the rest."""
-    starts = group_starts(batch.slot)
-    fresh, cut = lifetimes(state.table.rows[batch.slot[starts]], batch, state.table.lifetimes.history_ms)
+    history_ms = state.table.lifetimes.history_ms
+    fresh, cut = lifetimes(state.table.rows["last_seen"][batch.slot[batch.starts]], batch, history_ms)
     rest = None
     if cut is not None:
         batch, rest = split(batch, cut)
-        starts = group_starts(batch.slot)
-        fresh, _ = lifetimes(state.table.rows[batch.slot[starts]], batch, state.table.lifetimes.history_ms)
+        fresh, _ = lifetimes(state.table.rows["last_seen"][batch.slot[batch.starts]], batch, history_ms)
+    starts, user = batch.starts, batch.user
     slots = batch.slot[starts]
-    marks = np.zeros(len(batch), np.bool_)
-    marks[starts] = True
-    user = group_index(marks)
     rows = state.table.rows[slots]
     _begin(state, slots, rows, fresh, batch.ts[starts], effects)
     before = rows.copy()
@@ -88,6 +86,8 @@ def _process(state: State, records: Records, batch: Batch, models: Models, effec
 
 def _begin(state: State, slots: Ints, rows: Rows, fresh: Flags, ts: Ints, effects: Effects) -> None:
     """Start the history of ``fresh`` users over; a session that is still open ends before it."""
+    if not fresh.any():
+        return
     ending = fresh & (rows["open"] == 1)
     effects.closed += closed_rows(state.table, slots[ending], rows[ending])
     over = rows[fresh]

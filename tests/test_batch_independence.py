@@ -39,7 +39,12 @@ def history(seed: int, count: int) -> list[tuple[str, bytes, int, bytes]]:
             body |= {"type": rng.choice(CLICK_TYPES), "product_id": f"p{rng.randrange(5)}", "price": rng.random() * 90}
             body |= {"category": rng.choice(["a", "b", None]), "quantity": rng.choice([None, 1, 2])}
         elif topic == ORDERS:
-            body |= {"type": "order_placed", "order_id": f"o{number}", "value": 1 + rng.random() * 500, "currency": "EUR"}
+            body |= {
+                "type": "order_placed",
+                "order_id": f"o{number}",
+                "value": 1 + rng.random() * 500,
+                "currency": "EUR",
+            }
         else:
             body |= {"label": rng.choice(["fraud", "legitimate"])}
         records.append((topic, user.encode(), ts, json.dumps(body).encode()))

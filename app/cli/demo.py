@@ -1,5 +1,6 @@
 """``sluice demo``: the whole thing on one machine."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +13,17 @@ from app.replay.adapters.registry import ADAPTERS
 
 
 @click.command()
-@click.option("--events", type=click.IntRange(1), default=40_000, show_default=True, help="events of the shop, about")
-@click.option("--rate", type=click.FloatRange(1), default=2_000, show_default=True, help="of them per second")
+@click.option("--events", type=click.IntRange(1), default=30_000, show_default=True, help="events of the shop, about")
+@click.option("--rate", type=click.FloatRange(1), default=1_000, show_default=True, help="of them per second")
 @click.option("--seed", type=int, default=1, show_default=True, help="makes the shop")
-@click.option("--workers", "count", type=click.IntRange(1, 8), default=2, show_default=True, help="worker processes")
+@click.option(
+    "--workers",
+    "count",
+    type=click.IntRange(1, 8),
+    default=min(2, max(1, (os.cpu_count() or 1) // 2)),
+    show_default="1, with four cores 2",
+    help="worker processes",
+)
 @click.option(
     "--data",
     "files",

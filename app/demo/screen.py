@@ -54,8 +54,9 @@ class Screen:
     ) -> None:
         """The end of the demo."""
         print_ = self._summary.print
-        print_(Text("Sluice demo", style="bold"), Text(SIMULATED), sep="\n")
+        print_(Text(SIMULATED), "\n")
         print_(_figures(figures))
+        print_(Text("\nagainst the shop's truth", style="bold"))
         print_(_truth(caught))
         print_(Text(_FAMILIAR, style="dim"))
         for topic, (_, value) in examples.items():
@@ -78,7 +79,7 @@ def _figures(figures: Mapping[str, Any]) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column()
     table.add_column(justify="right")
-    table.add_row("\nevents in", f"\n{figures['events_in']:,}")
+    table.add_row("events in", f"{figures['events_in']:,}")
     for topic, count in figures["outputs"].items():
         table.add_row(f"  {topic}", f"{count:,}")
     for failure, count in figures["dead_letters"].items():
@@ -86,16 +87,16 @@ def _figures(figures: Mapping[str, Any]) -> Table:
     table.add_row("events per second", f"{figures['events_per_second']:,} over {figures['seconds']:.1f} s")
     if latency := figures["latency_ms"]:
         shown = " · ".join(f"{name} {latency[name]:.0f} ms" for name in ("p50", "p99"))
-        table.add_row("from an event's append to its output's", shown)
+        table.add_row("latency, append to append", shown)
     return table
 
 
 def _truth(caught: Mapping[str, Caught]) -> Table:
     titles = {
-        "purchase": f"purchase later in the session, from probability {PURCHASE_THRESHOLD:g}",
-        "fraud": "fraud, decisions review and block",
+        "purchase": f"purchase follows: probability ≥ {PURCHASE_THRESHOLD:g}",
+        "fraud": "fraud: review or block",
     }
-    table = Table(title="\nagainst the shop's truth", title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for name in ("", "cases", "true", "flagged", "precision", "recall"):
         table.add_column(name, justify="left" if not name else "right")
     for what, one in caught.items():

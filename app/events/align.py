@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.events.buffer import Buffer
+from app.events.buffer import NOTHING, Buffer
 from app.events.decode import Decoded
 
 Lag = Callable[[str], int | None]
@@ -75,13 +75,16 @@ class Aligner:
             now: seconds on a monotonic clock.
             limit: most records to hand out.
         """
+        if all(buffer.is_used_up for buffer in self._buffers.values()):
+            return None
         waiting = [buffer.waiting(limit, lag(topic) == 0) for topic, buffer in self._buffers.items()]
         ready, enforced = self._ready(waiting, lag, now)
-        counts, ranks = [0] * len(waiting), [np.zeros(0, np.int64)] * len(waiting)
+        counts, ranks = [0] * len(waiting), [NOTHING] * len(waiting)
         if ready:
             counts, ranks = _merge(waiting, limit)
         before = [buffer.next_offset for buffer in self._buffers.values()]
         slices = self._hand_out(counts, ranks)
+        self._look_for_idle(lag, now)
         moved = {
             topic: buffer.next_offset
             for (topic, buffer), known in zip(self._buffers.items(), before, strict=True)
@@ -120,6 +123,12 @@ class Aligner:
                 ready = ready and now - buffer.idle_since >= self._max_idle
         return ready, enforced
 
+    def _look_for_idle(self, lag: Lag, now: float) -> None:
+        """A topic that has just run out begins to be idle now, not when the others next have to wait for it."""
+        for topic, buffer in self._buffers.items():
+            if buffer.records == 0 and buffer.idle_since is None and lag(topic) == 0:
+                buffer.idle_since = now
+
     def _hand_out(self, counts: Sequence[int], ranks: Sequence[NDArray[np.int64]]) -> list[Slice]:
         slices = []
         for buffer, count, rank in zip(self._buffers.values(), counts, ranks, strict=True):
@@ -139,6 +148,12 @@ def _merge(waiting: Sequence[NDArray[np.int64]], limit: int) -> tuple[list[int],
 
     It ends with the first topic that runs out: what it has next may come before all that is left.
     """
+    filled = [index for index, times in enumerate(waiting) if len(times)]
+    if len(filled) == 1:
+        counts, ranks = [0] * len(waiting), [NOTHING] * len(waiting)
+        counts[filled[0]] = count = min(limit, len(waiting[filled[0]]))
+        ranks[filled[0]] = np.arange(count)
+        return counts, ranks
     heads = [times[:limit] for times in waiting]
     order = np.argsort(np.concatenate(heads), kind="stable")
     place = np.empty(len(order), np.int64)

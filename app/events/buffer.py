@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from app.events.decode import Decoded
 
 FAR_MS = 366 * 86_400_000
+NOTHING = np.zeros(0, np.int64)
+
+_FEW = 16  # records up to which going one by one is faster
 
 
 @dataclass(eq=False)
@@ -29,7 +32,12 @@ class Buffer:
     _fetches: deque[Decoded] = field(default_factory=deque)
     _cursor: int = 0  # records of the first fetch that are gone
     _latest: int = 0  # the time by which the latest record was handed out
-    _believed: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    _believed: NDArray[np.int64] = field(default_factory=lambda: NOTHING)
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether every fetch was handed out; those without records count too."""
+        return not self._fetches
 
     def add(self, decoded: Decoded) -> None:
         """Append the records of the topic's next fetch."""
@@ -45,16 +53,23 @@ class Buffer:
             limit: most records that are going to be taken.
             complete: whether the topic has no further records; else one dated far off waits for the next to be judged.
         """
+        if self.records == 0:
+            return NOTHING
         ts = self._times(limit + 2)
         start = self._latest or _beginning(ts[:3].tolist(), complete)
-        if len(ts) == 0 or start is None:
-            return ts[:0]
-        latest = np.maximum(np.maximum.accumulate(ts), start)
-        if np.abs(ts - np.concatenate(([start], latest[:-1]))).max() <= FAR_MS:
-            self._believed = latest
-        else:
+        if start is None:
+            return NOTHING
+        if len(ts) <= _FEW or not self._believe_all(ts, start):
             self._believed = _believed(ts.tolist(), start, complete or len(ts) == limit + 2)
         return np.asarray(np.maximum.accumulate(self._believed)[: limit + 1])
+
+    def _believe_all(self, ts: NDArray[np.int64], start: int) -> bool:
+        """Whether no record is dated far off; all at once, where `_believed` goes one by one."""
+        latest = np.maximum(np.maximum.accumulate(ts), start)
+        near = bool(np.abs(ts - np.concatenate(([start], latest[:-1]))).max() <= FAR_MS)
+        if near:
+            self._believed = latest
+        return near
 
     def take(self, count: int) -> list[tuple[Decoded, int, int]]:
         """Hand out the first ``count`` records, and every fetch that is then used up."""
@@ -87,7 +102,7 @@ class Buffer:
             found += len(parts[-1])
             if found >= most:
                 break
-        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        return np.concatenate(parts) if parts else NOTHING
 
 
 def _beginning(ts: list[int], complete: bool) -> int | None:

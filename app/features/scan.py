@@ -19,12 +19,22 @@ def group_starts(group: NDArray[Any]) -> Ints:
     """Index of the first row of each run of equal values in ``group`` [n]."""
     if len(group) == 0:
         return np.zeros(0, np.int64)
-    return np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1])))
+    starts = np.empty(len(group), np.bool_)
+    starts[0] = True
+    np.not_equal(group[1:], group[:-1], out=starts[1:])
+    return starts.nonzero()[0]
 
 
 def group_index(first: Flags) -> Ints:
     """Number of the group each row belongs to, from flags [n] that mark first rows."""
-    return np.cumsum(first, dtype=np.int64) - 1
+    return np.asarray(first.cumsum(dtype=np.int64) - 1)
+
+
+def first_rows(starts: Ints, n: int) -> Flags:
+    """Flags [n] that mark the rows in ``starts``."""
+    flags = np.zeros(n, np.bool_)
+    flags[starts] = True
+    return flags
 
 
 def running_sum(values: NDArray[Any], starts: Ints, group: Ints, base: NDArray[Any] | int = 0) -> NDArray[Any]:
@@ -36,7 +46,7 @@ def running_sum(values: NDArray[Any], starts: Ints, group: Ints, base: NDArray[A
         group: group of each row [n].
         base: what each group brings along.
     """
-    total = np.cumsum(values, axis=-1)
+    total = values.cumsum(axis=-1)
     before = base - (total[..., starts] - values[..., starts])
     return np.asarray(total + before[..., group])
 

@@ -9,13 +9,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.features.scan import Flags, Ints, group_index, group_starts, previous, running_max, running_sum
+from app.features.scan import (
+    Flags,
+    Ints,
+    first_rows,
+    group_index,
+    group_starts,
+    previous,
+    running_max,
+    running_sum,
+)
 from app.state.rows import Rows
 from schemas.events import CLICK_TYPES
 
 ADDED = CLICK_TYPES.index("product_added")
 REMOVED = CLICK_TYPES.index("product_removed")
 COMPLETED = CLICK_TYPES.index("order_completed")
+_TYPE_CODES = np.arange(len(CLICK_TYPES))[:, None]
+_COUNTED = ("events", "items", "repeats", "categories")  # of the session, beside the clicks by type
+_HISTORY = ("sessions", "clicks", "adds", "purchases", "abandoned_carts")
 
 
 @dataclass(frozen=True)
@@ -70,26 +82,28 @@ def scan_sessions(rows: Rows, clicks: SortedClicks, gap_ms: int) -> Sessions:
     """Running session and history columns of ``clicks``, continuing ``rows`` [users], which stay unchanged."""
     user_starts = group_starts(clicks.user)
     users = clicks.user[user_starts]
-    user = group_index(_first(user_starts, len(clicks.user)))
+    user = group_index(first_rows(user_starts, len(clicks.user)))
     new, before = _session_starts(rows, clicks, user_starts, user, gap_ms)
-    session_starts = group_starts(np.cumsum(new) + user * (len(new) + 1))
-    session = group_index(_first(session_starts, len(new)))
+    begins = first_rows(user_starts, len(new)) | new
+    session_starts = begins.nonzero()[0]
+    session = group_index(begins)
     session_user = clicks.user[session_starts]
     continued = ~new[session_starts]
     open_rows = _open_rows(rows, session_user, continued)
-
-    def in_session(values: NDArray[np.int64], base: NDArray[np.integer] | int) -> Ints:
-        return running_sum(values, session_starts, session, base)
-
-    def in_history(values: NDArray[np.int64], name: str) -> Ints:
-        return running_sum(values, user_starts, user, rows[name][users].astype(np.int64))
-
-    ones = np.ones(len(new), np.int64)
-    types = (clicks.type == np.arange(len(CLICK_TYPES))[:, None]).astype(np.int64)
-    counts = in_session(types, open_rows["counts"].T.astype(np.int64))
     new_items = _new_bits(clicks.item, session, open_rows["item_bits"])
     new_categories = _new_bits(clicks.category, session, open_rows["category_bits"][:, None])
     repeated = (clicks.item != 0) & ~new_items
+    moves = np.empty((len(_COUNTED) + len(CLICK_TYPES), len(new)), np.int64)
+    moves[: len(_COUNTED)] = (np.ones(len(new), np.bool_), new_items, repeated, new_categories)
+    types = np.equal(clicks.type, _TYPE_CODES, out=moves[len(_COUNTED) :], casting="unsafe")
+    base = np.concatenate([*(open_rows[name][None] for name in _COUNTED), open_rows["counts"].T])
+    sums = running_sum(moves, session_starts, session, base.astype(np.int64))
+    events, items, repeats, categories = sums[: len(_COUNTED)]
+    counts = sums[len(_COUNTED) :]
+    abandoned = _abandoned(rows, clicks, new, counts, user_starts)
+    history = np.stack([new, moves[0], types[ADDED], types[COMPLETED], abandoned], dtype=np.int64, casting="unsafe")
+    known = np.stack([rows[name][users] for name in _HISTORY]).astype(np.int64)
+    user_sessions, user_clicks, adds, purchases, abandoned_carts = running_sum(history, user_starts, user, known)
     return Sessions(
         user_starts=user_starts,
         user=user,
@@ -101,28 +115,22 @@ def scan_sessions(rows: Rows, clicks: SortedClicks, gap_ms: int) -> Sessions:
         gap_ms=np.where(before > 0, np.maximum(clicks.ts - before, 0), 0),
         started_at=np.where(continued, open_rows["started_at"], clicks.ts[session_starts])[session],
         latest=running_max(clicks.ts, session_starts, session, open_rows["last_click"]),
-        events=in_session(ones, open_rows["events"].astype(np.int64)),
+        events=events,
         counts=counts,
         cart=_cart(clicks, session_starts, session, open_rows["cart"]),
-        items=in_session(new_items.astype(np.int64), open_rows["items"].astype(np.int64)),
-        repeats=in_session(repeated.astype(np.int64), open_rows["repeats"].astype(np.int64)),
-        categories=in_session(new_categories.astype(np.int64), open_rows["categories"].astype(np.int64)),
+        items=items,
+        repeats=repeats,
+        categories=categories,
         repeated=repeated,
         new_items=new_items,
         new_categories=new_categories,
-        sessions=in_history(new.astype(np.int64), "sessions"),
-        clicks=in_history(ones, "clicks"),
-        adds=in_history(types[ADDED], "adds"),
-        purchases=in_history(types[COMPLETED], "purchases"),
-        abandoned_carts=in_history(_abandoned(rows, clicks, new, counts, user_starts), "abandoned_carts"),
+        sessions=user_sessions,
+        clicks=user_clicks,
+        adds=adds,
+        purchases=purchases,
+        abandoned_carts=abandoned_carts,
         last_purchase=running_max(clicks.ts * types[COMPLETED], user_starts, user, rows["last_purchase"][users]),
     )
-
-
-def _first(starts: Ints, n: int) -> Flags:
-    flags = np.zeros(n, np.bool_)
-    flags[starts] = True
-    return flags
 
 
 def _open_rows(rows: Rows, session_user: Ints, continued: Flags) -> Rows:
@@ -139,7 +147,8 @@ def _session_starts(rows: Rows, clicks: SortedClicks, starts: Ints, user: Ints, 
     before = previous(running_max(clicks.ts, starts, user, base), starts, base)
     new = clicks.ts - before > gap_ms
     new[starts] |= rows["open"][users] == 0
-    for misdated in np.unique(user[clicks.ts < before - gap_ms]):
+    back = clicks.ts < before - gap_ms
+    for misdated in np.unique(user[back]) if back.any() else ():
         end = starts[misdated + 1] if misdated + 1 < len(starts) else len(user)
         run = slice(starts[misdated], end)
         is_open = bool(rows["open"][users[misdated]])
@@ -161,10 +170,12 @@ def _new_bits(hashes: NDArray[np.uint64], session: Ints, seen: NDArray[np.uint64
     bit = (hashes % np.uint64(64 * seen.shape[1])).astype(np.int64)
     present = hashes != 0
     known = (seen[session, bit >> 6] >> (bit & 63).astype(np.uint64)) & np.uint64(1)
-    candidate = np.flatnonzero(present & (known == 0))
-    _, first = np.unique(session[candidate] * (64 * seen.shape[1]) + bit[candidate], return_index=True)
+    candidate = (present & (known == 0)).nonzero()[0]
     new = np.zeros(len(hashes), np.bool_)
-    new[candidate[first]] = True
+    if len(candidate):
+        bits = session[candidate] * (64 * seen.shape[1]) + bit[candidate]
+        order = bits.argsort(kind="stable")
+        new[candidate[order[group_starts(bits[order])]]] = True
     return new
 
 
@@ -178,8 +189,8 @@ def _cart(clicks: SortedClicks, session_starts: Ints, session: Ints, base: Ints)
     """Value in the cart after each click: added minus removed since the session's latest completed order."""
     sign = (clicks.type == ADDED).astype(np.int64) - (clicks.type == REMOVED)
     completed = clicks.type == COMPLETED
-    emptied = _first(session_starts, len(session)) | completed
-    starts = np.flatnonzero(emptied)
+    emptied = first_rows(session_starts, len(session)) | completed
+    starts = emptied.nonzero()[0]
     carried = np.where(completed[starts], 0, base[session[starts]])
     moves = np.where(completed, 0, sign * clicks.amount)
     return running_sum(moves, starts, group_index(emptied), carried)

@@ -73,9 +73,7 @@ class Settings(BaseSettings):
         ge=1_000,
         description="ms a user's history outlives the last event; at least session_gap_ms",
     )
-    max_idle_ms: int = Field(
-        3, ge=0, le=60_000, description="ms alignment waits for a topic that has no more records"
-    )
+    max_idle_ms: int = Field(3, ge=0, le=60_000, description="ms alignment waits for a topic that has no more records")
 
     max_batch_records: int = Field(8_192, ge=1, le=1_000_000, description="records of one batch, at most")
     max_batch_bytes: int = Field(4 * _MIB, ge=_KIB, le=256 * _MIB, description="bytes of one batch, at most")

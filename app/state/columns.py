@@ -81,7 +81,7 @@ class UserTable:
         """The slot of each of ``users`` [n]; whoever has none gets an empty row in its partition."""
         get = self._slots.get
         found = np.array([get(user, -1) for user in users], np.int64)
-        for index in np.flatnonzero(found < 0).tolist():
+        for index in (found < 0).nonzero()[0].tolist():
             found[index] = self._slot_or_new(users[index], int(partitions[index]))
         return found
 
@@ -94,14 +94,14 @@ class UserTable:
 
     def due(self, watermarks: NDArray[np.int64]) -> NDArray[np.int64]:
         """Slots whose deadline the watermark of their partition ([partitions], ms) has passed."""
-        slots = np.flatnonzero(self.deadlines < watermarks.max(initial=0))
-        return slots[self.deadlines[slots] < watermarks[self.partitions[slots]]]
+        slots = (self.deadlines < watermarks.max(initial=0)).nonzero()[0]
+        return np.asarray(slots[self.deadlines[slots] < watermarks[self.partitions[slots]]])
 
     def changes(self, slots: NDArray[np.int64]) -> list[Change]:
         """The rows at ``slots`` as stored values, by partition."""
         changes = []
         owners = self.partitions[slots]
-        for partition in np.unique(owners).tolist():
+        for partition in sorted(set(owners.tolist())):
             own = slots[owners == partition]
             listed = own.tolist()
             keys = [self.users[slot].encode("utf-8", "surrogateescape") for slot in listed]
@@ -112,7 +112,7 @@ class UserTable:
         """Free ``slots``; tells the tombstones, by partition."""
         changes = []
         owners = self.partitions[slots]
-        for partition in np.unique(owners).tolist():
+        for partition in sorted(set(owners.tolist())):
             listed = slots[owners == partition].tolist()
             keys = [self.users[slot].encode("utf-8", "surrogateescape") for slot in listed]
             changes.append(Change(partition, keys, [None] * len(keys)))

@@ -23,15 +23,22 @@ def prior_intents(learned: NDArray[np.int64], rows: int) -> NDArray[np.float64]:
 
 def logistic(inputs: Floats, truth: NDArray[np.bool_], measured: Floats) -> NDArray[np.float64]:
     """Probabilities [m] for the rows ``measured`` [m, F], learned from ``inputs`` [n, F] and 0/1 [n]."""
-    return np.asarray(_fitted(inputs, truth).predict_proba(measured)[:, 1], np.float64)
+    varies = _varies(inputs)
+    return np.asarray(_fitted(inputs[:, varies], truth).predict_proba(measured[:, varies])[:, 1], np.float64)
 
 
 def logistic_intents(inputs: Floats, truth: NDArray[np.int64], measured: Floats) -> NDArray[np.float64]:
     """Probabilities [m, 7] for the rows ``measured`` [m, F], learned from ``inputs`` [n, F] and intents [n]."""
-    fitted = _fitted(inputs, truth)
+    varies = _varies(inputs)
+    fitted = _fitted(inputs[:, varies], truth)
     probabilities = np.zeros((len(measured), len(INTENTS)))
-    probabilities[:, fitted.classes_] = fitted.predict_proba(measured)
+    probabilities[:, fitted.classes_] = fitted.predict_proba(measured[:, varies])
     return probabilities
+
+
+def _varies(inputs: Floats) -> NDArray[np.bool_]:
+    """Columns that can tell anything in this set [F]; the others only take time."""
+    return np.asarray(inputs.max(axis=0) > inputs.min(axis=0))
 
 
 def _fitted(inputs: Floats, truth: NDArray[Any]) -> LogisticRegression:

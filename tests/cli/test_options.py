@@ -14,7 +14,7 @@ def show(max_idle_ms: str | None) -> None:
 
 def test_a_setting_option_is_described_by_the_setting() -> None:
     text = " ".join(CliRunner().invoke(show, ["--help"]).output.split())
-    assert "--max-idle-ms MS ms alignment waits for a topic that has no more records [default: 200]" in text
+    assert "--max-idle-ms MS ms alignment waits for a topic that has no more records [default: 3]" in text
 
 
 def test_a_setting_option_not_given_is_none_so_that_other_sources_count() -> None:

@@ -20,9 +20,7 @@ PRODUCTS = ["p1", "p2", "p3", "p4"]
 CATEGORIES = ["a", "b", "c"]
 TYPES = ["product_viewed", "product_added", "product_removed", "order_completed", "login_failed", "password_changed"]
 
-steps = st.sampled_from(
-    [0, 1, 700, MINUTE, GAP, GAP + 1, 2 * HOUR, DAY, 9 * DAY, 30 * DAY, 30 * DAY + 1]
-)
+steps = st.sampled_from([0, 1, 700, MINUTE, GAP, GAP + 1, 2 * HOUR, DAY, 9 * DAY, 30 * DAY, 30 * DAY + 1])
 clicks = st.tuples(
     st.sampled_from(TYPES) | st.sampled_from(CLICK_TYPES),
     st.none() | st.sampled_from(PRODUCTS),
