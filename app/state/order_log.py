@@ -7,6 +7,7 @@ two oldest become one, dated like the later, which only ever overstates what is 
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import mul
 
 LOG_LENGTH = 128
 WINDOW_NAMES = ("10m", "1h", "24h", "7d", "30d")
@@ -42,11 +43,15 @@ class OrderLog:
     def windows(self, ts: int) -> tuple[list[int], list[int]]:
         """Orders and their value in each window (ts - window, ts], shortest first."""
         stop = bisect_right(self.times, ts)
-        starts = [bisect_right(self.times, ts - window, 0, stop) for window in WINDOWS_MS]
-        return (
-            [sum(self.counts[start:stop]) for start in starts],
-            [sum(self.amounts[start:stop]) for start in starts],
-        )
+        counts, amounts, count, amount, end = [], [], 0, 0, stop
+        for window in WINDOWS_MS:
+            start = bisect_right(self.times, ts - window, 0, end)
+            count += sum(self.counts[start:end])
+            amount += sum(self.amounts[start:end])
+            counts.append(count)
+            amounts.append(amount)
+            end = start
+        return counts, amounts
 
     def before(self, ts: int) -> tuple[float, float, int]:
         """Mean and standard deviation (1e-4 major units) of the orders in 30 d before the one entered at ``ts``, and
@@ -56,12 +61,15 @@ class OrderLog:
         count = sum(self.counts[start:stop])
         if count == 0:
             return 0.0, 0.0, 0
-        mean = sum(self.amounts[start:stop]) / count
-        spread = sum(
-            n * (total / n - mean) ** 2
-            for n, total in zip(self.counts[start:stop], self.amounts[start:stop], strict=True)
-        )
-        return mean, (spread / count) ** 0.5, self.times[stop - 1]
+        amounts = self.amounts[start:stop]
+        total = sum(amounts)
+        if count == len(amounts):  # whole numbers until the end, so that nothing cancels
+            variance = (count * sum(map(mul, amounts, amounts)) - total * total) / count**2
+        else:
+            mean = total / count
+            parts = zip(self.counts[start:stop], amounts, strict=True)
+            variance = sum(n * (amount / n - mean) ** 2 for n, amount in parts) / count
+        return total / count, variance**0.5, self.times[stop - 1]
 
     def packed(self) -> list[int]:
         """The log as integers: times, counts, amounts."""
