@@ -18,7 +18,7 @@ from app.ops.versions import versions
 from app.replay.load import ZIPF_EXPONENT, load, top_user_share
 from app.replay.send import send
 
-PARTITIONS = 8
+PARTITIONS = 4
 USERS = 50_000
 RATES = (1_000, 5_000)
 

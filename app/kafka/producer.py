@@ -116,13 +116,13 @@ class Producer(driver.Producer):  # type: ignore[misc]
         producer = self._ensure_producer()
         async with self._turns[topic, partition]:
             sent = [await producer.send_batch(batch, topic, partition=partition) for batch in batches]
-        last = batches[-1].record_count()
-        return asyncio.create_task(self._delivered(sent, last, topic, partition))
+        return self._delivered(sent, batches[-1].record_count(), topic, partition)
 
     async def _delivered(self, sent: Sequence[Awaitable[RecordMetadata]], last: int, topic: str, partition: int) -> int:
         try:
             async with asyncio.timeout(self._options.delivery_timeout):
-                base_offset: int = (await asyncio.gather(*sent))[-1].offset
+                for delivery in sent:
+                    base_offset: int = (await delivery).offset
         except Exception as error:
             raise DeliveryFailed(topic, partition, error) from error
         if base_offset < 0:

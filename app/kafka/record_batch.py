@@ -8,9 +8,9 @@ instruction (`crc32c`): 15 times as fast as aiokafka's table.
 import struct
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from operator import add
 from typing import Final
 
-import numpy as np
 from aiokafka.producer.message_accumulator import BatchBuilder
 from crc32c import crc32c
 
@@ -39,7 +39,6 @@ def varint(number: int) -> bytes:
 
 _LENGTHS: Final = [varint(number) for number in range(8_192)]
 _STARTS: Final = [b"\0\0" + number for number in _LENGTHS]  # attributes, time since the batch's, offset in the batch
-_START_SIZES: Final = np.array([len(start) for start in _STARTS], np.int64)
 _MOST_OVERHEAD: Final = 10  # of a record beside its key, value and headers, and their lengths
 _NULL: Final = varint(-1)
 NO_HEADERS: Final = varint(0)
@@ -105,22 +104,31 @@ def encode_records(
     tails = headers if headers is not None else [NO_HEADERS] * len(values)
     key_lengths, keys = _lengths(keys)
     value_lengths, values = _lengths(values)
-    parts = (keys, key_lengths, values, value_lengths, tails)
-    sizes = np.zeros(len(values), np.int64)
-    for part in parts:
-        sizes += np.fromiter(map(len, part), np.int64, len(values))
-    ends = np.cumsum(sizes + _MOST_OVERHEAD)
-    start = 0
-    while start < len(values):
-        before = ends[start - 1] if start else 0
-        stop = int(np.searchsorted(ends, before + limit, side="right"))
-        run = slice(start, min(max(stop, start + 1), start + len(_STARTS)))
-        heads = _STARTS[: run.stop - start]
-        bodies = sizes[run] + _START_SIZES[: len(heads)]
-        prefixes = [_LENGTHS[size] if size < 8_192 else varint(size) for size in bodies.tolist()]
-        columns = (prefixes, heads, key_lengths[run], keys[run], value_lengths[run], values[run], tails[run])
-        yield b"".join(chain.from_iterable(zip(*columns, strict=True))), len(heads)
-        start = run.stop
+    columns = (key_lengths, keys, value_lengths, values, tails)
+    sizes = [sum(map(len, record)) for record in zip(*columns, strict=True)]
+    for run in _runs(sizes, limit):
+        heads = _STARTS[: run.stop - run.start]
+        bodies = map(add, sizes[run], map(len, heads))
+        prefixes = [_LENGTHS[size] if size < 8_192 else varint(size) for size in bodies]
+        pieces = zip(prefixes, heads, *(column[run] for column in columns), strict=True)
+        yield b"".join(chain.from_iterable(pieces)), len(heads)
+
+
+def _runs(sizes: Sequence[int], limit: int) -> Iterator[slice]:
+    """Consecutive records that fit into a batch together."""
+    if len(sizes) <= len(_STARTS) and sum(sizes) + _MOST_OVERHEAD * len(sizes) <= limit:
+        if sizes:
+            yield slice(0, len(sizes))
+        return
+    start = room = 0
+    for index, size in enumerate(sizes):
+        room -= size + _MOST_OVERHEAD
+        if index > start and (room < 0 or index - start == len(_STARTS)):
+            yield slice(start, index)
+            start = index
+        if index == start:
+            room = limit - size - _MOST_OVERHEAD
+    yield slice(start, len(sizes))
 
 
 def _lengths(column: Sequence[bytes | None]) -> tuple[list[bytes], Sequence[bytes]]:

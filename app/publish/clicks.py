@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.effects import ScoredClicks
-from app.publish.digits import MILLION, millionths, ten_thousandths, whole
+from app.publish.digits import MILLION, fraction, millionths, whole
 from app.publish.outgoing import Outgoing, cloud_events
+from app.state.rows import MONEY_SCALE
 from schemas.outputs import INTENTS, ModelRef
 from schemas.topics import INTENT_EVENTS
 
 Ints = NDArray[np.int64]
 
-_TIME, _COUNT, _CART = 13, 10, 20  # places of numbers; event times have at most 13 digits until the year 2286
+_TIME, _COUNT = 13, 10  # places of numbers; event times have at most 13 digits until the year 2286
 _NEEDS_ESCAPE: Final = re.compile(r'["\\\x00-\x1f]')
 _NAMES: Final = np.array([list(f'"{name}"'.ljust(10).encode()) for name in INTENTS], np.uint8)
 
@@ -75,18 +76,28 @@ def _escaped(texts: Sequence[str]) -> list[str]:
 def _numbers(scored: ScoredClicks, order: Ints, model: ModelRef, scored_at: int) -> NDArray[np.uint8]:
     """The rest of each event [n, width] in the order of ``order``."""
     times, started = scored.ts[order], scored.session_started_at[order]
-    chances = millionths(_rounded(scored.probabilities[order]))
+    cart = np.maximum(scored.cart[order], 0)
+    units = cart // MONEY_SCALE
+    counted = (times, started, scored.session_events[order], np.maximum(times - started, 0), units)
+    time, start, events, duration, value = whole(np.array(counted))
     purchase = np.rint(scored.purchase[order].astype(np.float64) * MILLION).astype(np.int64)
-    columns: list[bytes | NDArray[np.uint8]] = [b'"ts":', whole(times, _TIME)]
+    chances = millionths(np.concatenate((_rounded(scored.probabilities[order]), purchase[:, None]), axis=1))
+    columns: list[bytes | NDArray[np.uint8]] = [b'"ts":', time[:, -_TIME:]]
     columns += [f',"scored_at":{scored_at},"model":'.encode(), msgspec.json.encode(model), b',"intent":']
     columns += [_NAMES[scored.intent[order]], b',"probabilities":{']
     for place, name in enumerate(INTENTS):
         columns += [f'{"," if place else ""}"{name}":'.encode(), chances[:, place]]
-    columns += [b'},"purchase_probability":', millionths(purchase)]
-    columns += [b',"session":{"started_at":', whole(started, _TIME), b',"events":']
-    columns += [whole(scored.session_events[order], _COUNT), b',"duration_ms":']
-    columns += [whole(np.maximum(times - started, 0), _TIME), b',"cart_value":']
-    columns += [ten_thousandths(np.maximum(scored.cart[order], 0), _CART), b"}}"]
+    columns += [b'},"purchase_probability":', chances[:, -1]]
+    columns += [b',"session":{"started_at":', start[:, -_TIME:], b',"events":', events[:, -_COUNT:]]
+    columns += [
+        b',"duration_ms":',
+        duration[:, -_TIME:],
+        b',"cart_value":',
+        value,
+        b".",
+        fraction(cart - MONEY_SCALE * units),
+    ]
+    columns.append(b"}}")
     return _side_by_side(columns, len(order))
 
 

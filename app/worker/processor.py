@@ -141,8 +141,8 @@ class Processor:
         self._forget_waiting()
         async with self._stepping:
             pass  # a step that is being sent is in flight after that
-        while self._in_flight:
-            await asyncio.wait(self._in_flight)
+        while pending := [task for task in self._in_flight if not task.done()]:
+            await asyncio.wait(pending)
         self._raise_failure()
 
     def lag(self, tp: Partition) -> int | None:
@@ -191,8 +191,8 @@ class Processor:
         task.add_done_callback(self._done)
 
     async def _make_durable(self, sent: _Sent, before: asyncio.Task[None] | None) -> None:
-        await asyncio.gather(*sent.outputs)
-        ends = {partition: await delivery for partition, delivery in sent.changelog.items()}
+        acknowledged = await asyncio.gather(*sent.changelog.values(), *sent.outputs)
+        ends = dict(zip(sent.changelog, acknowledged, strict=False))
         if before is not None:
             await before
         for change in sent.work.changes:

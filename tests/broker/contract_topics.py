@@ -73,7 +73,7 @@ class ContractTopics:
     async def _stored(self, topics: Sequence[str]) -> list[Stored]:
         found: dict[TopicPartition, list[ConsumerRecord]] = {tp: [] for tp in _partitions(topics)}
         async with self._reading(found) as (consumer, ends):
-            while any(ends[tp] > await consumer.position(tp) for tp in found):
+            while any([ends[tp] > await consumer.position(tp) for tp in found]):
                 for tp, records in (await consumer.getmany(timeout_ms=200)).items():
                     found[tp] += records
         return [_stored(one) for records in found.values() for one in records]

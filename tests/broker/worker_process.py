@@ -37,7 +37,9 @@ class WorkerProcess:
         settings: by name, passed as ``SLUICE_*`` variables.
     """
 
-    def __init__(self, broker: str, folder: Path, group: str, *flags: str, instance: str = "one", **settings: object):
+    def __init__(
+        self, broker: str, folder: Path, group: str, *flags: str, instance: str = "one", **settings: object
+    ) -> None:
         self.instance = instance
         self.state_dir = folder
         self.log = folder.parent / f"{folder.name}-{instance}.log"
@@ -124,11 +126,8 @@ def running(
 
 def run_to_end(broker: str, folder: Path, group: str, **settings: object) -> dict[str, Any]:
     """The figures of a worker that processes what is there and leaves."""
-    with running(broker, folder, group, "--until-end", **settings) as worker:
+    with running(broker, folder, group, "--until-end", instance="one", **settings) as worker:
         return worker.figures()
-
-
-Found = object
 
 
 def until(condition: Callable[[], Any], what: str, timeout: float = PATIENCE_S) -> Any:  # noqa: ANN401 - whatever it found

@@ -1,0 +1,192 @@
+"""What is durable, and when: nothing is acknowledged before everything it led to is (the order of the loop)."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from app.kafka.producer import DeliveryFailed
+from app.replay.partition import partition_of
+from app.worker.processor import STEPS_IN_FLIGHT
+from schemas.topics import CLICKSTREAM, DECISIONS, ORDERS, RISK_EVENTS
+from tests.harness import Input, click, order
+from tests.worker.engine import CHANGELOG, Delivery, Engine, settle, started
+
+USER = next(user for user in map(str, range(99)) if partition_of(user.encode(), 2) == 0)
+OTHER = next(user for user in map(str, range(99)) if partition_of(user.encode(), 2) == 1)
+CLICKS, OTHERS_CLICKS = (CLICKSTREAM, 0), (CLICKSTREAM, 1)
+
+Scenario = Callable[[Engine, "asyncio.Task[None]"], Awaitable[None]]
+
+
+def nth(number: int) -> Input:
+    """A click of the user."""
+    return click(USER, number, f"c{number}")
+
+
+def play(folder: Path, scenario: Scenario) -> None:
+    async def main() -> None:
+        async with started(folder) as (engine, running), asyncio.timeout(10):
+            await scenario(engine, running)
+
+    asyncio.run(main())
+
+
+def acknowledge(*deliveries: Delivery) -> None:
+    for delivery in deliveries:
+        delivery.acknowledge()
+
+
+@pytest.mark.parametrize("last", range(3))
+def test_nothing_is_durable_before_the_last_acknowledgement(tmp_path: Path, last: int) -> None:
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        sent = await engine.step(order(USER, 1, "o"))
+        assert sorted(one.topic for one in sent) == sorted([RISK_EVENTS, DECISIONS, CHANGELOG])
+        acknowledge(*sent[:last], *sent[last + 1 :])
+        await settle()
+        assert (engine.offsets.marked, engine.stored(0), engine.tally.events_in) == ([], [], 0)
+        acknowledge(sent[last])
+        await settle()
+        assert {tp: offset for tp, offset, _ in engine.offsets.marked} == {(ORDERS, 0): 1}
+        assert USER.encode() in engine.stored(0)
+        assert engine.tally.events_in == 1
+
+    play(tmp_path, scenario)
+
+
+def test_the_store_says_up_to_where_of_the_changelog_it_is(tmp_path: Path) -> None:
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        for number, end in ((0, 17), (1, 40)):
+            for delivery in await engine.step(nth(number)):
+                delivery.acknowledge(end if delivery.topic == CHANGELOG else 5)
+            await settle()
+            assert engine.held.stores[0].offset == end
+
+    play(tmp_path, scenario)
+
+
+def test_in_whatever_order_steps_are_acknowledged_they_become_durable_in_theirs(tmp_path: Path) -> None:
+    orders = list(itertools.permutations(range(6)))
+
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        for round_, order_of_answers in enumerate(orders):
+            first = 3 * round_
+            steps = [await engine.step(nth(first + number)) for number in range(3)]
+            deliveries = [delivery for step in steps for delivery in step]
+            assert len(deliveries) == 6
+            engine.offsets.marked.clear()
+            for answered in order_of_answers:
+                acknowledge(deliveries[answered])
+                await settle()
+                complete = list(itertools.takewhile(lambda step: all(d.answer.done() for d in step), steps))
+                ends = [offset - first for _, offset, _ in engine.offsets.marked]
+                assert ends == [number + 1 for number in range(len(complete))], order_of_answers
+
+    play(tmp_path, scenario)
+
+
+def test_only_so_many_steps_are_under_way(tmp_path: Path) -> None:
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        steps = [await engine.step(nth(number)) for number in range(STEPS_IN_FLIGHT + 2)]
+        assert [bool(step) for step in steps] == [True] * STEPS_IN_FLIGHT + [False] * 2
+        assert engine.worker.pipeline.waiting == 2
+        acknowledge(*steps[0])
+        await settle()
+        assert engine.worker.pipeline.waiting == 0, "what waited goes as one step"
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_failed_delivery_ends_the_loop_and_nothing_after_it_is_durable(tmp_path: Path, failing: int) -> None:
+    async def scenario(engine: Engine, running: "asyncio.Task[None]") -> None:
+        before, failed, after = [await engine.step(nth(number)) for number in range(3)]
+        acknowledge(*before, *after)
+        failed[failing].answer.set_exception(DeliveryFailed("intent-events", 0, OSError("disk full")))
+        failed[1 - failing].acknowledge()
+        with pytest.raises(DeliveryFailed, match="disk full"):
+            await running
+        await settle()
+        assert engine.offsets.marked == [(CLICKS, 1, engine.generation)]
+        assert engine.offsets.ledger.durable(CLICKS) == 1
+        assert engine.tally.events_in == 1
+
+    play(tmp_path, scenario)
+
+
+def test_a_drain_after_a_failed_delivery_says_so_and_does_not_wait_for_ever(tmp_path: Path) -> None:
+    async def scenario(engine: Engine, running: "asyncio.Task[None]") -> None:
+        failed, _ = await engine.step(nth(0))
+        failed.answer.set_exception(DeliveryFailed("intent-events", 0, OSError("disk full")))
+        with pytest.raises(DeliveryFailed):
+            await running
+        with pytest.raises(DeliveryFailed):
+            await engine.processor.drain()
+
+    play(tmp_path, scenario)
+
+
+def test_a_drain_waits_for_what_was_sent_and_forgets_what_waits(tmp_path: Path) -> None:
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        sent = await engine.step(nth(0))
+        engine.offsets.lags[ORDERS, 0] = 1
+        assert await engine.step(nth(1)) == [], "it waits for the order"
+        draining = asyncio.create_task(engine.processor.drain())
+        await settle()
+        assert not draining.done()
+        acknowledge(*sent)
+        await draining
+        assert engine.offsets.marked == [(CLICKS, 1, engine.generation)]
+        assert engine.worker.pipeline.waiting == 0
+        engine.offsets.lags.clear()
+        assert await engine.step(nth(2)) == [], "the partitions may be given up"
+
+        engine.generation += 1
+        await engine.assign(0, 1)
+        await engine.step(nth(3))
+        assert engine.broker.taken[-1].topic == CHANGELOG, "it goes on with the next assignment"
+
+    play(tmp_path, scenario)
+
+
+def test_a_drain_waits_for_a_step_whose_records_are_being_handed_over(tmp_path: Path) -> None:
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        engine.broker.open.clear()
+        assert await engine.step(nth(0)) == []
+        draining = asyncio.create_task(engine.processor.drain())
+        await settle()
+        assert not draining.done()
+        engine.broker.open.set()
+        await settle()
+        assert not draining.done()
+        acknowledge(*engine.broker.taken)
+        await draining
+        assert engine.offsets.marked == [(CLICKS, 1, engine.generation)]
+
+    play(tmp_path, scenario)
+
+
+def test_work_on_a_partition_that_was_given_away_reaches_neither_store_nor_commit(tmp_path: Path) -> None:
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        sent = await engine.step(nth(0), click(OTHER, 0, "other"))
+        engine.generation += 1
+        await engine.assign(1)
+        await engine.assign(0, 1)
+        acknowledge(*sent)
+        await settle()
+        assert {tp for tp, _, _ in engine.offsets.marked} == {CLICKS, OTHERS_CLICKS}
+        assert engine.offsets.ledger.committable() == {}, "of an earlier generation"
+        assert (engine.stored(0), engine.stored(1)) == ([], []), "both were read back"
+
+    play(tmp_path, scenario)
+
+
+def test_records_of_a_partition_that_is_not_held_are_not_taken_in(tmp_path: Path) -> None:
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        await engine.assign(1)
+        sent = await engine.step(nth(0), click(OTHER, 0, "other"))
+        assert {delivery.partition for delivery in sent} == {1}
+
+    play(tmp_path, scenario)
