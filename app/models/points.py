@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from app.models.manifest import ScoreMapping
 from schemas.outputs import ELEVATED_FROM, HIGHEST_FROM
 
+_NEAREST = 1e-4
+
 
 def risk_points(
     probability: NDArray[np.float32], contributions: NDArray[np.float32], mapping: ScoreMapping
@@ -17,9 +19,11 @@ def risk_points(
         contributions: what each feature adds to the log-odds [n, features].
         mapping: from probabilities to scores.
     """
-    wide = np.clip(probability.astype(np.float64), 1e-9, 1 - 1e-9)[:, None]
-    without = 1 / (1 + np.exp(contributions - np.log(wide / (1 - wide))))
-    return _score(wide, mapping) - _score(without, mapping)
+    # Near 0 and 1 the log-odds of a float32 are mostly rounding, which differs between batches of different sizes.
+    wide = np.clip(np.round(probability.astype(np.float64), 6), _NEAREST, 1 - _NEAREST)[:, None]
+    added = np.round(contributions.astype(np.float64), 4)
+    without = 1 / (1 + np.exp(added - np.log(wide / (1 - wide))))
+    return np.asarray(_score(wide, mapping) - _score(without, mapping))
 
 
 def _score(probability: NDArray[np.float64], mapping: ScoreMapping) -> NDArray[np.float64]:
