@@ -20,7 +20,8 @@ def risk_points(
         mapping: from probabilities to scores.
     """
     # Near 0 and 1 the log-odds of a float32 are mostly rounding, which differs between batches of different sizes.
-    wide = np.clip(np.round(probability.astype(np.float64), 6), _NEAREST, 1 - _NEAREST)[:, None]
+    rounded = np.round(probability.astype(np.float64), 6)
+    wide = np.minimum(np.maximum(rounded, _NEAREST), 1 - _NEAREST)[:, None]
     added = np.round(contributions.astype(np.float64), 4)
     without = 1 / (1 + np.exp(added - np.log(wide / (1 - wide))))
     return np.asarray(_score(wide, mapping) - _score(without, mapping))
