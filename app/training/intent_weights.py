@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import GraphProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
 from app.training.scaling import Scaling
-from onnx import GraphProto, NodeProto, TensorProto, checker, helper, numpy_helper
 from schemas.outputs import INTENTS
 
 Floats = NDArray[np.float32]

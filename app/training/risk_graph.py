@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from app.training.intent_weights import serialised
 from app.training.ramps import Ramps
-from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 Floats = NDArray[np.float32]
 

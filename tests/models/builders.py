@@ -5,14 +5,14 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
-
 import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
 from app.features.clicks import CLICK_FEATURES
 from app.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, write_manifest
 from app.models.runtime import IntentScores
 from app.state.rows import HIDDEN_UNITS
-from onnx import TensorProto, helper, numpy_helper
 from schemas.outputs import INTENTS
 
 Floats = NDArray[np.float32]
