@@ -59,7 +59,8 @@ class Screen:
         print_(Text("\nagainst the shop's truth", style="bold"))
         print_(_truth(caught))
         print_(Text(_FAMILIAR, style="dim"))
-        for topic, (_, value) in examples.items():
+        for topic in sorted(examples):
+            _, value = examples[topic]
             print_(Text(f"\n{topic}, for example:", style="bold"))
             print_(JSON(value.decode(), indent=None), soft_wrap=True)
 
