@@ -37,7 +37,7 @@ types: install
 	$(BIN)/mypy
 
 fast: install
-	$(BIN)/python -m pytest -q -m "not broker and not slow" tests
+	$(BIN)/python -m pytest -q -n auto -m "not broker and not slow" tests
 
 bench: install
 	$(BIN)/sluice bench
