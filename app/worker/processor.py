@@ -106,13 +106,17 @@ class Processor:
         self._draining = False
         self._stepping = asyncio.Lock()
 
+    def begin(self, generation: int) -> None:
+        """Partitions were assigned, perhaps the same ones in the same generation: what waits will be fetched again."""
+        self._forget_waiting()
+        self._generation = generation
+        self._draining = False
+
     def feed(self, fetched: Fetched) -> None:
-        """Take in a fetched batch; the loop goes on with it."""
-        if fetched.generation != self._generation:
-            self._forget_waiting()
-            self._generation = fetched.generation
-            self._draining = False
-        if fetched.partition not in self._held.stores:
+        """Take in a fetched batch; the loop goes on with it. What is of an earlier assignment is left out."""
+        if self._generation is None or fetched.generation > self._generation:
+            self.begin(fetched.generation)
+        if self._draining or fetched.generation != self._generation or fetched.partition not in self._held.stores:
             return
         self._pipeline.feed(fetched)
         self._received[fetched.tp] = fetched.next_offset

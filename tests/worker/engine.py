@@ -96,6 +96,7 @@ class Engine:
 
     async def assign(self, *partitions: int) -> None:
         """What the group gives to the worker from now on."""
+        self.processor.begin(self.generation)
         await self.held.assign(partitions)
         self.offsets.ledger.forget(self.offsets.ledger.owned())
         self.offsets.ledger.own(

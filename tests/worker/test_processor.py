@@ -151,6 +151,33 @@ def test_a_drain_waits_for_what_was_sent_and_forgets_what_waits(tmp_path: Path) 
     play(tmp_path, scenario)
 
 
+def test_the_same_partitions_assigned_again_in_the_same_generation_go_on(tmp_path: Path) -> None:
+    """A member that joins again may be told the generation it had: what is fetched then is not of before."""
+
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        acknowledge(*await engine.step(nth(0)))
+        await engine.processor.drain()
+        assert await engine.step(nth(1)) == [], "of before the assignment: it is fetched again"
+        await engine.assign(0, 1)
+        assert engine.worker.pipeline.waiting == 0
+        assert await engine.step(nth(2))
+
+    play(tmp_path, scenario)
+
+
+def test_what_is_left_of_an_earlier_generation_is_not_taken_in(tmp_path: Path) -> None:
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        engine.generation += 1
+        await engine.assign(0, 1)
+        engine.offsets.lags[ORDERS, 0] = 1
+        await engine.step(nth(0))
+        engine.generation -= 1
+        await engine.step(nth(1))
+        assert engine.worker.pipeline.waiting == 1
+
+    play(tmp_path, scenario)
+
+
 def test_a_drain_waits_for_a_step_whose_records_are_being_handed_over(tmp_path: Path) -> None:
     async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
         engine.broker.open.clear()
