@@ -47,6 +47,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self.ledger = Ledger(on_durable=self._on_durable)
         self.on_revoking: Revoking | None = None
         """Set by the application: finish or drop what is in work. Its work may be marked durable until it returns."""
+        self.on_assigned: Callable[[int], None] = lambda generation: None
+        """Set by the application: told the generation of an assignment before anything of it is delivered."""
 
     @property
     def _options(self) -> TransportOptions:
@@ -70,6 +72,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         end, start = self._thread.offsets(tp)
         base = start if received is None else received
         return None if end is None or base is None else max(0, end - base)
+
+    def answered_at(self) -> int | None:
+        """When the broker last answered a fetch, with records or without (ms since the epoch); None before that."""
+        return self._thread.answered_at()
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Yield one message for each partition that has records, with its `Fetched` as the value.
@@ -149,6 +155,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             [tuple(tp) for tp in assigned if not self._is_changelog_tp(tp)],
             generation_id,
         )
+        self.on_assigned(generation_id)
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def verify_all_partitions_active(self) -> None:

@@ -68,6 +68,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """From any thread: the partition's end offset as it is known now, and where its reading began."""
         return self._fetcher.end_offset(tp), self._fetcher.start(tp)
 
+    def answered_at(self) -> int | None:
+        """From any thread: see `ColumnFetcher.answered_at`."""
+        return self._fetcher.answered_at()
+
     @property
     def _fetcher(self) -> ColumnFetcher:
         consumer: ColumnConsumer = self._ensure_consumer()

@@ -111,6 +111,15 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
             return None
         return self._begun.get(state, int(state.position))
 
+    def answered_at(self) -> int | None:
+        """When the broker last answered a fetch of any partition of this assignment, in ms since the epoch.
+
+        None before the first answer. An answer that reports an error for every partition is none.
+        """
+        assignment = self._assignment
+        states = [assignment.state_value(tp) for tp in assignment.tps] if assignment else []
+        return max((state.timestamp for state in states if state.timestamp is not None), default=None)
+
     def _state(self, tp: Partition) -> TopicPartitionState | None:
         assignment = self._assignment
         return assignment.state_value(tp) if assignment else None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from mode import Service
 
+from app.kafka.consumer import Consumer
 from app.kafka.fetched import Partition
 from app.ops.health import HealthServer
 from app.ops.watchdog import watch
@@ -28,6 +29,7 @@ class WorkerService(Service):  # type: ignore[misc]
         super().__init__(**options)
         self._assembly = assembly
         self._ends = ends
+        self._answered_at: int | None = None
         settings = assembly.settings
         self._health = HealthServer(
             assembly.observer.progress,
@@ -39,7 +41,8 @@ class WorkerService(Service):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         """Serve health, and drain before partitions are given up."""
-        self._assembly.app.consumer.on_revoking = self._revoking
+        consumer, processor = self._assembly.app.consumer, self._assembly.processor
+        consumer.on_revoking, consumer.on_assigned = self._revoking, processor.begin
         await self._health.start()
 
     async def on_stop(self) -> None:
@@ -74,9 +77,9 @@ class WorkerService(Service):  # type: ignore[misc]
 
     def _at_end(self, ends: Mapping[Partition, int]) -> bool:
         held = self._assembly.table.held.stores.keys()
-        ledger = self._assembly.app.consumer.ledger
-        mine = {tp for tp in ledger.owned() if tp[1] in held}
-        return bool(mine) and all((ledger.durable(tp) or 0) >= ends[tp] for tp in mine if ends[tp] > 0)
+        consumer = self._assembly.app.consumer
+        mine = {tp for tp in consumer.ledger.owned() if tp[1] in held}
+        return bool(mine) and all(_is_read(consumer, tp, ends[tp]) for tp in mine if ends[tp] > 0)
 
     def _look(self) -> None:
         """Tell lag, watermarks and sizes as they are now."""
@@ -84,16 +87,23 @@ class WorkerService(Service):  # type: ignore[misc]
         observer, consumer = assembly.observer, assembly.app.consumer
         partitions = consumer.ledger.owned()
         observer.progress.assigned({partition for _, partition in partitions})
+        if partitions:
+            self._look_at_answers()
         total = 0
         for topic, partition in partitions:
             lag = consumer.lag((topic, partition), consumer.ledger.durable((topic, partition)))
             if lag is not None:
-                observer.progress.polled()
                 observer.metrics.lag(topic, partition, lag)
                 total += lag
         observer.progress.lag(total)
         observer.metrics.in_flight(consumer.in_flight.records)
         self._look_at_state()
+
+    def _look_at_answers(self) -> None:
+        answered_at = self._assembly.app.consumer.answered_at()
+        if answered_at not in (None, self._answered_at):
+            self._assembly.observer.progress.polled()
+        self._answered_at = answered_at
 
     def _look_at_state(self) -> None:
         state, metrics = self._assembly.pipeline.state, self._assembly.observer.metrics
@@ -102,3 +112,9 @@ class WorkerService(Service):  # type: ignore[misc]
         for partition, (rows, sessions) in state.table.sizes().items():
             metrics.state("sessions", partition, rows, rows * state.table.bytes_per_row)
             metrics.live_sessions(partition, sessions)
+
+
+def _is_read(consumer: Consumer, tp: Partition, end: int) -> bool:
+    """Whether everything before ``end`` is durable; where nothing was left to read, it was before this run."""
+    durable = consumer.ledger.durable(tp)
+    return (durable or 0) >= end or consumer.lag(tp, durable) == 0

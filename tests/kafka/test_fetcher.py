@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import TopicPartition
 
 from app.kafka.columns import ColumnResult
@@ -51,6 +52,17 @@ class Bench:
     def position(self) -> int:
         position: int = self.subscriptions.subscription.assignment.state_value(TP).position
         return position
+
+    async def fetch(self, request: object, answer: object) -> None:
+        """A round trip to the broker: it gives the answer, or fails with it."""
+
+        async def send(node: int, sent: object) -> object:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        self.fetcher._client.send = send
+        await self.fetcher._proc_fetch_request(self.subscriptions.subscription.assignment, 0, request)
 
     def fetched(self, *held: tuple[str, int]) -> "asyncio.Task[list[Fetched]]":
         call = self.fetcher.fetched({PARTITION}, frozenset(held), 1, lambda: self.is_flowing, 5.0)
@@ -135,5 +147,24 @@ def test_the_end_of_a_partition_is_unknown_before_its_first_answer() -> None:
         assert bench.fetcher.end_offset(PARTITION) is None
         bench.subscriptions.subscription.assignment.state_value(TP).lso = 7
         assert bench.fetcher.end_offset(PARTITION) == 7
+
+    on_bench(scenario)
+
+
+def test_when_the_broker_answered_is_known_and_a_failed_fetch_is_no_answer() -> None:
+    request = SimpleNamespace(topics=[(TP.topic, [(TP.partition, 0, 1 << 20)])])
+    nothing_new = SimpleNamespace(API_VERSION=4, topics=[(TP.topic, [(TP.partition, 0, 0, 0, [], b"")])])
+
+    async def scenario(bench: Bench) -> None:
+        bench.assign(TP)
+        await bench.fetch(request, KafkaConnectionError())
+        assert bench.fetcher.answered_at() is None
+        await bench.fetch(request, nothing_new)
+        answered_at = bench.fetcher.answered_at()
+        assert answered_at is not None
+        await bench.fetch(request, KafkaConnectionError())
+        assert bench.fetcher.answered_at() == answered_at
+        bench.assign(TP)
+        assert bench.fetcher.answered_at() is None
 
     on_bench(scenario)
