@@ -34,7 +34,7 @@ class Screen:
 
     def say(self, line: str) -> None:
         """One line about what goes on."""
-        self._progress.print(line, style="dim")
+        self._progress.print(line, style="dim", soft_wrap=True)
 
     @contextmanager
     def live(self) -> Iterator[Show]:

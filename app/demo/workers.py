@@ -26,7 +26,7 @@ _WRONG_USAGE = 2
 
 
 class WorkerEnded(RuntimeError):
-    """A worker ended by itself; the message holds the last line of its log and where the rest is."""
+    """A worker ended by itself; the message holds the last error of its log and where the rest is."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,12 @@ class Worker:
         code = self.process.poll()
         if code is None:
             return
-        lines = self.log.read_text(errors="replace").splitlines() or ["nothing"]
+        lines = self.log.read_text(errors="replace").splitlines() or ["its log is empty"]
         if code == _WRONG_USAGE:
             raise UsageProblem(lines[-1].removeprefix("sluice: "))
-        raise WorkerEnded(f"a worker ended with {code}: {lines[-1]} (its log: {self.log})")
+        # What it says after its error is how it stops.
+        errors = [line for line in lines if "[error" in line or "[critical" in line]
+        raise WorkerEnded(f"a worker ended with {code}: {(errors or lines)[-1]} (its log: {self.log})")
 
 
 @contextmanager

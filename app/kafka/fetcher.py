@@ -181,7 +181,10 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
         return actions
 
     async def _proc_fetch_request(self, assignment: Assignment, node_id: int, request: FetchRequest) -> bool:
-        await asyncio.sleep(max(0.0, self._next_fetch_at - self._loop.time()))
+        try:
+            await asyncio.sleep(max(0.0, self._next_fetch_at - self._loop.time()))
+        except asyncio.CancelledError:
+            return False  # as aiokafka's own does: whoever cancels it awaits it, and the consumer could not stop
         has_data: bool = await super()._proc_fetch_request(assignment, node_id, request)
         self._next_fetch_at = self._loop.time() + self._pause_after_data if has_data else 0.0
         for tp, result in self._records.items():

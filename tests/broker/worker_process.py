@@ -130,11 +130,11 @@ def run_to_end(broker: str, folder: Path, group: str, **settings: object) -> dic
         return worker.figures()
 
 
-def until(condition: Callable[[], Any], what: str, timeout: float = PATIENCE_S) -> Any:  # noqa: ANN401 - whatever it found
+def until(condition: Callable[[], Any], what: str | Callable[[], str], timeout: float = PATIENCE_S) -> Any:  # noqa: ANN401 - whatever it found
     """What the condition returns once that is true; the test fails with ``what`` it waited for."""
     deadline = time.monotonic() + timeout
     while not (found := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s: {what}")
+            raise AssertionError(f"not within {timeout} s: {what if isinstance(what, str) else what()}")
         time.sleep(_POLL_S)
     return found
