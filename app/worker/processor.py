@@ -140,14 +140,16 @@ class Processor:
                 await self._wait()
 
     async def drain(self) -> None:
-        """Stop stepping, and wait until what was stepped is durable; what waits is forgotten, to be fetched again."""
+        """Stop stepping, and wait until what was stepped is durable; what waits is forgotten, to be fetched again.
+
+        After a failed delivery it waits for nothing: what became durable before may be committed, and ``run`` raises.
+        """
         self._draining = True
         self._forget_waiting()
         async with self._stepping:
             pass  # a step that is being sent is in flight after that
         while pending := [task for task in self._in_flight if not task.done()]:
             await asyncio.wait(pending)
-        self._raise_failure()
 
     def lag(self, tp: Partition) -> int | None:
         """Records of ``tp`` that the broker has and the pipeline has not; None while that is unknown."""

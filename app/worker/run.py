@@ -2,11 +2,14 @@
 
 import asyncio
 import gc
+import logging
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+import click
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
@@ -18,6 +21,8 @@ from app.models.runtime import load_intent, load_risk
 from app.ops.metrics import Metrics
 from app.ops.progress import Progress
 from app.ops.settings import Settings
+from app.state.changelog import ChangelogMismatch
+from app.state.store import StoreLocked
 from app.step import Models
 from app.tally import Tally
 from app.worker.assembly import assemble
@@ -27,6 +32,10 @@ from schemas.topics import CLICKSTREAM, INPUTS, TOPICS
 
 _RSS_UNITS = 2**20 if sys.platform == "darwin" else 2**10  # in a MiB: getrusage(2) counts bytes there, KiB elsewhere
 _SWITCH_INTERVAL_S = 0.01  # two threads that take turns more often cost a tenth of the worker's time
+
+
+class WorkerFailed(click.ClickException):
+    """The worker could not go on, for a reason that is not its configuration; exit code 1."""
 
 
 def load_models(settings: Settings) -> Models:
@@ -47,7 +56,7 @@ def run_worker(settings: Settings, until_end: bool) -> dict[str, object]:
 
     Raises:
         UsageProblem: the broker is not there, topics are missing or do not fit, or a model cannot be loaded.
-        SystemExit: the worker failed; the code is not 0.
+        WorkerFailed: it could not go on; the log says more.
     """
     models = load_models(settings)
     ends = asyncio.run(input_ends(settings.broker))
@@ -65,11 +74,20 @@ def run_worker(settings: Settings, until_end: bool) -> dict[str, object]:
         worker.execute_from_commandline()
     except SystemExit as leaving:
         if leaving.code:
-            raise
+            raise _failure(leaving.__context__) from leaving
     return tally.report(time.monotonic() - started) | {
         "cpu_seconds": round(time.process_time() - cpu_started, 3),
         "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _RSS_UNITS),
     }
+
+
+def _failure(reason: BaseException | None) -> click.ClickException:
+    """What a user is told of the exception that ended the worker."""
+    if isinstance(reason, UsageProblem):
+        return reason
+    if isinstance(reason, (ChangelogMismatch, StoreLocked, TopicError)):
+        return UsageProblem(str(reason))
+    return WorkerFailed(f"the worker ended: {reason or 'see its log'}")
 
 
 def _settle_runtime() -> None:
@@ -87,13 +105,25 @@ async def input_ends(broker: str) -> dict[Partition, int]:
         UsageProblem: the broker is not there, a topic is missing, or topics differ in their number of partitions.
     """
     try:
-        counts = await partition_counts(broker)
+        with _silent("aiokafka"):  # what it would log about a missing broker is in the one line
+            counts = await partition_counts(broker)
     except TopicError as error:
         raise UsageProblem(str(error)) from None
     _check_counts(counts, broker)
     inputs = [TopicPartition(topic.name, number) for topic in INPUTS for number in range(counts[topic.name])]
     async with AIOKafkaConsumer(bootstrap_servers=broker) as consumer:
         return {(tp.topic, tp.partition): end for tp, end in (await consumer.end_offsets(inputs)).items()}
+
+
+@contextmanager
+def _silent(library: str) -> Iterator[None]:
+    logger = logging.getLogger(library)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _check_counts(counts: Mapping[str, int], broker: str) -> None:
