@@ -49,6 +49,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Set by the application: finish or drop what is in work. Its work may be marked durable until it returns."""
         self.on_assigned: Callable[[int], None] = lambda generation: None
         """Set by the application: told the generation of an assignment before anything of it is delivered."""
+        self.on_commit: Callable[[bool], None] = lambda succeeded: None
+        """Set by the application: told of every commit whether it succeeded."""
 
     @property
     def _options(self) -> TransportOptions:
@@ -117,6 +119,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             self.app.tables.on_commit(offsets)
             self.app.monitor.on_tp_commit(offsets)
         self.app.sensors.on_commit_completed(self, state)
+        self.on_commit(bool(committed))
         return bool(committed)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:

@@ -7,7 +7,7 @@ Kind = Literal["counter", "gauge", "histogram"]
 # Prometheus' base units (prometheus.io/docs/practices/naming) and the things a worker counts.
 UNITS = ("_total", "_seconds", "_bytes", "_records", "_rows", "_sessions")
 
-Stage = Literal["decode", "align", "step", "encode", "publish", "commit", "store"]
+Stage = Literal["compute", "deliver"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,13 @@ EXPIRED_HISTORIES = Metric(
 
 # How long it takes.
 BATCH_RECORDS = Metric("histogram", "sluice_batch_records", "Input records of one batch.", (), _COUNTS)
-BATCH_SECONDS = Metric("histogram", "sluice_batch_seconds", "Wall time of one batch, fetch to commit.", (), _SECONDS)
+BATCH_SECONDS = Metric(
+    "histogram", "sluice_batch_seconds", "Wall time of one batch, until it is durable.", (), _SECONDS
+)
 STAGE_SECONDS = Metric("histogram", "sluice_stage_seconds", "Wall time of one stage of a batch.", ("stage",), _SECONDS)
-MODEL_SECONDS = Metric("histogram", "sluice_model_seconds", "Wall time of one model call.", ("model",), _SECONDS)
-WAVE_ROWS = Metric("histogram", "sluice_wave_rows", "Rows of one model call: one wave.", ("model",), _COUNTS)
+MODEL_SECONDS = Metric(
+    "histogram", "sluice_model_seconds", "Wall time in the model, of one batch.", ("model",), _SECONDS
+)
 
 # Where it stands.
 LAG = Metric("gauge", "sluice_lag_records", "Records between committed and end offset.", ("topic", "partition"))

@@ -24,7 +24,7 @@ class Metrics:
         ProcessCollector(registry=registry)
 
     def batch(self, records: int, seconds: float) -> None:
-        """One batch is done, from fetch to commit."""
+        """One batch is durable, so long after it was begun."""
         self._histograms[c.BATCH_RECORDS].observe(records)
         self._histograms[c.BATCH_SECONDS].observe(seconds)
 
@@ -64,9 +64,8 @@ class Metrics:
         """One stage of a batch is done."""
         self._histograms[c.STAGE_SECONDS].labels(stage).observe(seconds)
 
-    def model_call(self, model: str, rows: int, seconds: float) -> None:
-        """A model scored one wave."""
-        self._histograms[c.WAVE_ROWS].labels(model).observe(rows)
+    def model(self, model: str, seconds: float) -> None:
+        """A model took so long for one batch."""
         self._histograms[c.MODEL_SECONDS].labels(model).observe(seconds)
 
     def lag(self, topic: str, partition: int, records: int) -> None:
@@ -90,13 +89,9 @@ class Metrics:
         """Alignment went on without an idle topic."""
         self._add(c.ENFORCED_ALIGNMENTS, count, partition)
 
-    def committed(self) -> None:
-        """A commit succeeded."""
-        self._add(c.COMMITS, 1)
-
-    def commit_failed(self) -> None:
-        """A commit failed."""
-        self._add(c.FAILED_COMMITS, 1)
+    def committed(self, succeeded: bool) -> None:
+        """A commit succeeded or failed."""
+        self._add(c.COMMITS if succeeded else c.FAILED_COMMITS, 1)
 
     def stalled(self) -> None:
         """The watchdog found lag without progress."""

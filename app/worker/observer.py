@@ -1,6 +1,6 @@
 """What a worker says of itself: metrics, progress and the tally, told once per step."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from app.ops.metrics import Metrics
 from app.ops.progress import Progress
@@ -15,16 +15,26 @@ class Observer:
         self.metrics = metrics
         self.progress = progress
         self.tally = tally
+        self._model_seconds: defaultdict[str, float] = defaultdict(float)
+
+    def model_called(self, model: str, seconds: float) -> None:
+        """A model was called in the step that is being computed."""
+        self._model_seconds[model] += seconds
 
     def stepped(self, work: Work, seconds: float) -> None:
         """A step was computed in ``seconds``; nothing of it is durable yet."""
-        self.metrics.batch(work.records, seconds)
+        self.metrics.stage("compute", seconds)
+        for model, spent in self._model_seconds.items():
+            self.metrics.model(model, spent)
+        self._model_seconds.clear()
         for partition in work.enforced:
             self.metrics.enforced_alignments(partition)
 
-    def durable(self, work: Work) -> None:
-        """Everything of a step is durable."""
+    def durable(self, work: Work, computing: float, delivering: float) -> None:
+        """Everything of a step is durable, so many seconds after it was begun and was computed."""
         effects, metrics = work.effects, self.metrics
+        metrics.batch(work.records, computing + delivering)
+        metrics.stage("deliver", delivering)
         for topic, count in work.inputs.items():
             metrics.events(topic, count)
         outputs: Counter[str] = Counter()

@@ -65,6 +65,8 @@ class _Sent:
     changelog: dict[int, Awaitable[int]]
     tenures: dict[int, Tenure]
     generation: int | None
+    computing: float  # seconds it took
+    computed_at: float
 
 
 class Processor:
@@ -167,9 +169,10 @@ class Processor:
         work = self._pipeline.work(self.lag, started, self._clocks.now_ms())
         if work is None:
             return None
-        self._observer.stepped(work, self._clocks.monotonic() - started)
+        computed_at = self._clocks.monotonic()
+        self._observer.stepped(work, computed_at - started)
         tenures = {change.partition: self._held.begin(change.partition) for change in work.changes}
-        return _Sent(work, [], {}, tenures, self._generation)
+        return _Sent(work, [], {}, tenures, self._generation, computed_at - started, computed_at)
 
     async def _wait(self) -> None:
         """Until there is new data, or what waits may have become ready without any."""
@@ -208,7 +211,7 @@ class Processor:
                 continue
         for tp, offset in sent.work.next_offsets.items():
             self._offsets.mark_durable(tp, offset, sent.generation)
-        self._observer.durable(sent.work)
+        self._observer.durable(sent.work, sent.computing, self._clocks.monotonic() - sent.computed_at)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._room.release()

@@ -28,6 +28,7 @@ from app.tally import Tally
 from app.worker.assembly import assemble
 from app.worker.observer import Observer
 from app.worker.service import WorkerService
+from app.worker.timed import timed
 from schemas.topics import CLICKSTREAM, INPUTS, TOPICS
 
 _RSS_UNITS = 2**20 if sys.platform == "darwin" else 2**10  # in a MiB: getrusage(2) counts bytes there, KiB elsewhere
@@ -63,6 +64,7 @@ def run_worker(settings: Settings, until_end: bool) -> dict[str, object]:
     partitions = sum(1 for topic, _ in ends if topic == CLICKSTREAM)
     tally = Tally()
     observer = Observer(Metrics(CollectorRegistry()), Progress(time.monotonic, settings.watchdog_s), tally)
+    models = timed(models, time.perf_counter, observer.model_called)
     assembly = assemble(settings, models, observer, partitions)
     register(assembly.app, assembly.processor)
     service = WorkerService(assembly, ends if until_end else None)

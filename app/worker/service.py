@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import Mapping
 
 from mode import Service
@@ -12,6 +13,7 @@ from app.kafka.fetched import Partition
 from app.ops.health import HealthServer
 from app.ops.watchdog import watch
 from app.worker.assembly import Assembly, now_ms
+from schemas.topics import INPUTS
 
 _MONITOR_S = 1.0
 _END_CHECK_S = 0.05
@@ -30,6 +32,8 @@ class WorkerService(Service):  # type: ignore[misc]
         self._assembly = assembly
         self._ends = ends
         self._answered_at: int | None = None
+        self._shown: set[int] = set()  # partitions that have gauges
+        self._unknown_fields: Counter[str] = Counter()  # those counted in the metrics
         settings = assembly.settings
         self._health = HealthServer(
             assembly.observer.progress,
@@ -43,6 +47,7 @@ class WorkerService(Service):  # type: ignore[misc]
         """Serve health, and drain before partitions are given up."""
         consumer, processor = self._assembly.app.consumer, self._assembly.processor
         consumer.on_revoking, consumer.on_assigned = self._revoking, processor.begin
+        consumer.on_commit = self._assembly.observer.metrics.committed
         await self._health.start()
 
     async def on_stop(self) -> None:
@@ -86,7 +91,11 @@ class WorkerService(Service):  # type: ignore[misc]
         assembly = self._assembly
         observer, consumer = assembly.observer, assembly.app.consumer
         partitions = consumer.ledger.owned()
-        observer.progress.assigned({partition for _, partition in partitions})
+        numbers = {partition for _, partition in partitions}
+        observer.progress.assigned(numbers)
+        for partition in self._shown - numbers:
+            observer.metrics.forget(partition)
+        self._shown = numbers
         if partitions:
             self._look_at_answers()
         total = 0
@@ -97,6 +106,7 @@ class WorkerService(Service):  # type: ignore[misc]
                 total += lag
         observer.progress.lag(total)
         observer.metrics.in_flight(consumer.in_flight.records)
+        self._look_at_pipeline()
         self._look_at_state()
 
     def _look_at_answers(self) -> None:
@@ -105,11 +115,23 @@ class WorkerService(Service):  # type: ignore[misc]
             self._assembly.observer.progress.polled()
         self._answered_at = answered_at
 
+    def _look_at_pipeline(self) -> None:
+        pipeline, metrics = self._assembly.pipeline, self._assembly.observer.metrics
+        for topic in INPUTS:
+            metrics.buffered(topic.name, pipeline.buffered(topic.name))
+        unknown = Counter(pipeline.unknown_fields)
+        for name, count in (unknown - self._unknown_fields).items():
+            metrics.unknown_fields(name, count)
+        self._unknown_fields = unknown
+
     def _look_at_state(self) -> None:
+        """Only of partitions that are held: the rows of others stay until they are assigned again."""
         state, metrics = self._assembly.pipeline.state, self._assembly.observer.metrics
-        for partition, time in state.times.items():
-            metrics.watermark(partition, time.watermark, now_ms())
-        for partition, (rows, sessions) in state.table.sizes().items():
+        sizes = state.table.sizes()
+        for partition in self._shown & state.times.keys():
+            metrics.watermark(partition, state.times[partition].watermark, now_ms())
+        for partition in self._shown & sizes.keys():
+            rows, sessions = sizes[partition]
             metrics.state("sessions", partition, rows, rows * state.table.bytes_per_row)
             metrics.live_sessions(partition, sessions)
 

@@ -46,15 +46,15 @@ def report_everything(metrics: Metrics) -> None:
     metrics.unknown_fields("orders", 5)
     metrics.closed_sessions(6)
     metrics.expired_histories(7)
-    metrics.stage("decode", 0.001)
-    metrics.model_call("intent", rows=64, seconds=0.0004)
+    metrics.stage("compute", 0.001)
+    metrics.model("intent", seconds=0.0004)
     metrics.lag("clickstream", 0, 12)
     metrics.watermark(0, event_ms=1_700_000_000_500, now_ms=1_700_000_002_500)
     metrics.in_flight(13)
     metrics.buffered("orders", 14)
     metrics.enforced_alignments(0)
-    metrics.committed()
-    metrics.commit_failed()
+    metrics.committed(True)
+    metrics.committed(False)
     metrics.stalled()
     metrics.live_sessions(0, 15)
     metrics.state("sessions", 0, rows=16, size_bytes=17_000)
@@ -97,7 +97,7 @@ def test_a_partition_given_away_leaves_no_gauge_behind(metrics: Metrics) -> None
 
 def test_two_workers_in_one_process_do_not_share_metrics(metrics: Metrics) -> None:
     other = Metrics(CollectorRegistry())
-    metrics.committed()
+    metrics.committed(True)
     assert metrics.registry.get_sample_value("sluice_commits_total") == 1
     assert other.registry.get_sample_value("sluice_commits_total") == 0
 

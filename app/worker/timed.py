@@ -1,0 +1,51 @@
+"""Models that tell how long each call took."""
+
+from collections.abc import Callable
+
+from app.models.manifest import ScoreMapping
+from app.models.runtime import Floats, IntentScorer, IntentScores, RiskScorer, RiskScores
+from app.step import Models
+
+Clock = Callable[[], float]
+"""Seconds, monotonic."""
+
+Called = Callable[[str, float], None]
+"""Told the model's name and the seconds of a call."""
+
+
+class TimedIntent:
+    """An intent model; see ``IntentScorer``."""
+
+    def __init__(self, model: IntentScorer, clock: Clock, called: Called) -> None:
+        self.name, self.version = model.name, model.version
+        self._model, self._clock, self._called = model, clock, called
+
+    def score(self, features: Floats, hidden: Floats) -> IntentScores:
+        """What the model says."""
+        started = self._clock()
+        try:
+            return self._model.score(features, hidden)
+        finally:
+            self._called(self.name, self._clock() - started)
+
+
+class TimedRisk:
+    """A risk model; see ``RiskScorer``."""
+
+    def __init__(self, model: RiskScorer, clock: Clock, called: Called) -> None:
+        self.name, self.version = model.name, model.version
+        self.mapping: ScoreMapping = model.mapping
+        self._model, self._clock, self._called = model, clock, called
+
+    def score(self, features: Floats) -> RiskScores:
+        """What the model says."""
+        started = self._clock()
+        try:
+            return self._model.score(features)
+        finally:
+            self._called(self.name, self._clock() - started)
+
+
+def timed(models: Models, clock: Clock, called: Called) -> Models:
+    """The same models, telling the time of every call."""
+    return Models(TimedIntent(models.intent, clock, called), TimedRisk(models.risk, clock, called))
