@@ -81,6 +81,10 @@ class HeldPartitions:
         self._unfinished[partition] += 1
         return Work(partition, self._tenures[partition])
 
+    def holds(self, work: Work) -> bool:
+        """Whether the partition is still held, and was not read back since the work began."""
+        return work.partition in self._stores and work.tenure == self._tenures[work.partition]
+
     def write(
         self, work: Work, keys: Sequence[bytes], values: Sequence[bytes | None], changelog_offset: int | None
     ) -> None:
@@ -97,7 +101,7 @@ class HeldPartitions:
             PartitionLost: see `Work`; nothing is written.
         """
         partition = work.partition
-        if partition not in self._stores or work.tenure != self._tenures[partition]:
+        if not self.holds(work):
             raise PartitionLost(f"partition {partition} was given away while a step on it was being written")
         store = self._stores[partition]
         if keys or changelog_offset is not None:

@@ -1,12 +1,16 @@
 """The loop of a worker: step over what came in, send what it yields, and when that is durable, say so.
 
 Steps are computed one after another; while one is being delivered the next is computed. What is durable is marked in
-the order of the steps: first the broker has every output and changelog record, then the local store is written, then
+the order of the steps: first the broker has every output, then the changelog, then the local store is written, then
 the input offsets may be committed. If delivery fails nothing is marked, and the worker ends.
+
+The changelog waits for the outputs because rows remember what was scored: a row that is recovered while outputs of its
+events are missing would have them taken for repetitions, and never sent.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,11 +62,10 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sent:
-    """A step on its way: acknowledgements to come, by partition the local work they belong to."""
+    """A step on its way: acknowledgements to come, and by partition the local work they belong to."""
 
     work: Work
     outputs: list[Awaitable[int]]
-    changelog: dict[int, Awaitable[int]]
     tenures: dict[int, Tenure]
     generation: int | None
     computing: float  # seconds it took
@@ -105,6 +108,7 @@ class Processor:
         self._room = asyncio.Semaphore(STEPS_IN_FLIGHT)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._latest: asyncio.Task[None] | None = None
+        self._latest_logged: asyncio.Task[dict[int, Awaitable[int]]] | None = None
         self._draining = False
         self._stepping = asyncio.Lock()
 
@@ -172,7 +176,7 @@ class Processor:
         computed_at = self._clocks.monotonic()
         self._observer.stepped(work, computed_at - started)
         tenures = {change.partition: self._held.begin(change.partition) for change in work.changes}
-        return _Sent(work, [], {}, tenures, self._generation, computed_at - started, computed_at)
+        return _Sent(work, [], tenures, self._generation, computed_at - started, computed_at)
 
     async def _wait(self) -> None:
         """Until there is new data, or what waits may have become ready without any."""
@@ -187,28 +191,39 @@ class Processor:
         self._fed.clear()
 
     async def _deliver(self, sent: _Sent) -> None:
-        """Send a step's records, in order after those of the steps before."""
+        """Send a step's outputs, in order after those of the steps before; its changelog records follow."""
         send, now_ms = self._sender.send_records, self._clocks.now_ms()
         for out in sent.work.outgoing:
             sent.outputs.append(await send(out.topic, out.partition, now_ms, out.keys, out.values, out.headers))
-        for change in sent.work.changes:
-            delivery = await send(self._changelog, change.partition, now_ms, change.keys, change.values)
-            sent.changelog[change.partition] = delivery
-        task = asyncio.create_task(self._make_durable(sent, self._latest))
-        self._latest = task
+        self._latest_logged = asyncio.create_task(self._log(sent, self._latest_logged))
+        self._latest = task = asyncio.create_task(self._make_durable(sent, self._latest_logged, self._latest))
         self._in_flight.add(task)
         task.add_done_callback(self._done)
 
-    async def _make_durable(self, sent: _Sent, before: asyncio.Task[None] | None) -> None:
-        acknowledged = await asyncio.gather(*sent.changelog.values(), *sent.outputs)
-        ends = dict(zip(sent.changelog, acknowledged, strict=False))
+    async def _log(
+        self, sent: _Sent, before: "asyncio.Task[dict[int, Awaitable[int]]] | None"
+    ) -> dict[int, Awaitable[int]]:
+        """Once a step's outputs are acknowledged send its changelog records, after those of the step before."""
+        await asyncio.gather(*sent.outputs)
+        if before is not None:
+            await before
+        send, now_ms = self._sender.send_records, self._clocks.now_ms()
+        return {
+            each.partition: await send(self._changelog, each.partition, now_ms, each.keys, each.values)
+            for each in sent.work.changes
+            if self._held.holds(sent.tenures[each.partition])  # else it would overwrite another worker's rows
+        }
+
+    async def _make_durable(
+        self, sent: _Sent, logged: "asyncio.Task[dict[int, Awaitable[int]]]", before: asyncio.Task[None] | None
+    ) -> None:
+        ends = {partition: await delivery for partition, delivery in (await logged).items()}
         if before is not None:
             await before
         for change in sent.work.changes:
-            try:
-                self._held.write(sent.tenures[change.partition], change.keys, change.values, ends[change.partition])
-            except PartitionLost:
-                continue
+            with suppress(PartitionLost):
+                end = ends.get(change.partition)
+                self._held.write(sent.tenures[change.partition], change.keys, change.values, end)
         for tp, offset in sent.work.next_offsets.items():
             self._offsets.mark_durable(tp, offset, sent.generation)
         self._observer.durable(sent.work, sent.computing, self._clocks.monotonic() - sent.computed_at)

@@ -115,6 +115,21 @@ class Engine:
         await settle()
         return self.broker.taken[before:]
 
+    async def finish(self, *deliveries: Delivery) -> None:
+        """Acknowledge a step's outputs, and the changelog records that follow."""
+        before = len(self.broker.taken)
+        for delivery in deliveries:
+            delivery.acknowledge()
+        await settle()
+        for delivery in self.broker.taken[before:]:
+            if delivery.topic == CHANGELOG:
+                delivery.acknowledge()
+        await settle()
+
+    def changelog(self) -> list[Delivery]:
+        """What was sent to the changelog so far."""
+        return [delivery for delivery in self.broker.taken if delivery.topic == CHANGELOG]
+
     def stored(self, partition: int) -> list[bytes]:
         """Keys in the local store."""
         return [key for keys, _ in self.held.stores[partition].scan() for key in keys]
