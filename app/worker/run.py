@@ -63,7 +63,9 @@ def run_worker(settings: Settings, until_end: bool) -> dict[str, object]:
     ends = asyncio.run(input_ends(settings.broker))
     partitions = sum(1 for topic, _ in ends if topic == CLICKSTREAM)
     tally = Tally()
-    observer = Observer(Metrics(CollectorRegistry()), Progress(time.monotonic, settings.watchdog_s), tally)
+    # Who has not heard of the broker for a session has lost its partitions.
+    progress = Progress(time.monotonic, settings.watchdog_s, contact_s=settings.session_timeout_ms / 1000)
+    observer = Observer(Metrics(CollectorRegistry()), progress, tally)
     models = timed(models, time.perf_counter, observer.model_called)
     assembly = assemble(settings, models, observer, partitions)
     register(assembly.app, assembly.processor)

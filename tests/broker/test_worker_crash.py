@@ -1,0 +1,109 @@
+"""What a crash costs: kill -9 in the middle, on a real Kafka, with the local state and without it."""
+
+import json
+import shutil
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.state.describe import describe
+from app.state.partition_rows import TIME_KEY
+from schemas.topics import DEAD_LETTER, INTENT_EVENTS, RISK_EVENTS, TOPICS
+from tests.broker.conftest import MakeTopics
+from tests.broker.contract_topics import PARTITIONS, ContractTopics
+from tests.broker.transport_app import unique
+from tests.broker.worker_process import run_to_end, running, until
+from tests.harness import DAY, MINUTE, Input, Record, Worker, click, order
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+Rows = dict[str, dict[str, Any]]
+_OF_MODELS = ("hidden", "alerted_until")
+
+
+def visits(users: int, clicks: int) -> list[Input]:
+    """Clicks of each user, a minute apart, the users in turn; then an order of each."""
+    found = [click(f"u{user}", n * MINUTE + user, f"u{user}-{n}") for n in range(clicks) for user in range(users)]
+    return found + [order(f"u{user}", clicks * MINUTE + user, f"u{user}-order") for user in range(users)]
+
+
+def killed_and_ended(
+    topics: ContractTopics, folder: Path, group: str, *, keeps_state: bool, grace_ms: int = MINUTE
+) -> None:
+    """Kill a worker twice, each time after it has committed more; then let one work to the end."""
+    done = 0
+    for _ in range(2):
+        with running(topics.broker, folder, group, max_batch_records=50, grace_ms=grace_ms) as worker:
+            until(lambda: done < sum(topics.committed(group).values()), worker.tail)  # noqa: B023
+            worker.kill()
+        done = sum(topics.committed(group).values())
+        if not keeps_state:
+            shutil.rmtree(folder)
+    assert sum(topics.committed(group).values()) < topics.count(*{tp[0] for tp in topics.ends()})
+    run_to_end(topics.broker, folder, group, grace_ms=grace_ms)
+    assert topics.committed(group) == topics.ends()
+
+
+def by_source(records: list[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        found[record.body["source_event_id"]].append(record)
+    return found
+
+
+def ids(inputs: list[Input]) -> set[str]:
+    return {json.loads(one.value or b"")["event_id"] for one in inputs}
+
+
+@pytest.mark.parametrize("keeps_state", [True, False])
+def test_after_kills_in_a_backlog_every_input_has_an_output_and_repeats_have_its_id(
+    kafka: str, make_topics: MakeTopics, tmp_path: Path, keeps_state: bool
+) -> None:
+    make_topics([topic.name for topic in TOPICS], PARTITIONS)
+    topics, group, sent = ContractTopics(kafka), unique("crash"), visits(400, 90)
+    topics.send(*sent)
+    killed_and_ended(topics, tmp_path / "state", group, keeps_state=keeps_state)
+
+    outputs = by_source(topics.read(INTENT_EVENTS, RISK_EVENTS))
+    assert outputs.keys() == ids(sent), "nothing is lost"
+    for repeats in outputs.values():
+        assert len({(one.topic, one.key, one.partition, one.body["event_id"]) for one in repeats}) == 1
+    # What is read again behind the watermark that was recovered counts as late: it is told of, not scored twice.
+    for letter in topics.read(DEAD_LETTER):
+        assert letter.header("x-failure-type") == "late_event"
+        assert json.loads(letter.value or b"")["event_id"] in outputs
+
+
+@pytest.mark.parametrize("keeps_state", [True, False])
+def test_repeats_within_the_memory_of_event_ids_change_no_state(
+    kafka: str, make_topics: MakeTopics, tmp_path: Path, keeps_state: bool
+) -> None:
+    make_topics([topic.name for topic in TOPICS], PARTITIONS)
+    topics, group, sent = ContractTopics(kafka), unique("crash"), visits(3_500, 8)
+    topics.send(*sent)
+    killed_and_ended(topics, tmp_path / "state", group, keeps_state=keeps_state, grace_ms=DAY)
+
+    uninterrupted = Worker(partitions=PARTITIONS)
+    expected = by_source(uninterrupted.run(*sent))
+    outputs = by_source(topics.read(INTENT_EVENTS, RISK_EVENTS))
+    assert outputs.keys() == expected.keys() == ids(sent)
+    for source, repeats in outputs.items():
+        assert {one.body["event_id"] for one in repeats} <= {one.body["event_id"] for one in expected[source]}
+    assert topics.count(DEAD_LETTER) == 0
+    stored = {key: value for (_, key), value in topics.changelog(group).items()}
+    assert facts(stored) == facts({key: value for rows in uninterrupted.stored.values() for key, value in rows.items()})
+
+
+def facts(stored: dict[bytes, bytes | None]) -> Rows:
+    """What rows say of their users, without what a model made."""
+    described = {key: describe(key, value) for key, value in stored.items() if value and key != TIME_KEY}
+    return {
+        row["user"]: {
+            "orders": row["orders"],
+            "history": {name: value for name, value in row["history"].items() if name not in _OF_MODELS},
+            "session": {name: row["session"][name] for name in ("started_at", "events", "counts", "cart")},
+        }
+        for row in described.values()
+    }
