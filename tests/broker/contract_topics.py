@@ -114,7 +114,7 @@ def _partitions(topics: Sequence[str]) -> list[TopicPartition]:
 
 
 def _stored(one: ConsumerRecord) -> Stored:
-    is_json = one.topic != DEAD_LETTER and not one.topic.endswith("-changelog")
+    is_json = one.topic in {topic.name for topic in OUTPUTS} - {DEAD_LETTER}
     body: Any = json.loads(one.value or b"null") if is_json else None
     record = Record(one.topic, one.partition, one.key, one.value, dict(one.headers), body)
     return Stored(one.offset, one.timestamp, record)
