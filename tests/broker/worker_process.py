@@ -43,6 +43,7 @@ class WorkerProcess:
         self.instance = instance
         self.state_dir = folder
         self.log = folder.parent / f"{folder.name}-{instance}.log"
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0  # one before may have used it
         own = {f"SLUICE_{name.upper()}": str(value) for name, value in settings.items()}
         plain = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
         command = [sys.executable, "-m", "app.cli.main", "worker", "--broker", broker, "--state-dir", str(folder)]
@@ -108,7 +109,7 @@ class WorkerProcess:
 
     def _address(self) -> str | None:
         assert self.process.poll() is None, f"it has ended; {self.tail()}"
-        found = _ADDRESS.findall(self.log.read_text(errors="replace"))
+        found = _ADDRESS.findall(self.log.read_bytes()[self._log_start :].decode(errors="replace"))
         return found[-1] if found else None
 
 
