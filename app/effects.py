@@ -102,4 +102,3 @@ class Effects:
     duplicates: int = 0
     late: dict[str, int] = field(default_factory=dict)
     expired: int = 0
-    waves: int = 0

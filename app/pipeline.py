@@ -12,9 +12,9 @@ from app.effects import Effects
 from app.events.align import Aligned, Aligner
 from app.events.decode import Decoder, Rejected
 from app.kafka.fetched import Fetched, Partition
+from app.kafka.partition import partition_of
 from app.publish.outgoing import Outgoing
 from app.publish.publish import publish
-from app.replay.partition import partition_of
 from app.state.columns import Change, Lifetimes
 from app.state.state import State
 from app.step import Models, step

@@ -42,7 +42,6 @@ LABELS: Final[tuple[str, ...]] = get_args(LabelName)
 # Names as small integers, for columns; the order of the tuples above is part of every trained model.
 CLICK_CODES: Final[dict[str, int]] = {name: code for code, name in enumerate(CLICK_TYPES)}
 ORDER_CODES: Final[dict[str, int]] = {name: code for code, name in enumerate(ORDER_TYPES)}
-LABEL_CODES: Final[dict[str, int]] = {name: code for code, name in enumerate(LABELS)}
 
 EARLIEST_TS: Final = 946_684_800_000
 """2000-01-01T00:00:00Z in ms: the first instant accepted."""

@@ -61,7 +61,6 @@ Outcome = Literal["purchase", "abandoned_cart", "browse", "support"]
 # The order of intents is the order of the model's output columns; actions go from mildest to strictest.
 INTENTS: Final[tuple[str, ...]] = get_args(IntentName)
 QUERY_INTENTS: Final[tuple[str, ...]] = get_args(QueryIntent)
-LANGUAGES: Final[tuple[str, ...]] = get_args(Language)
 COLORS: Final[tuple[str, ...]] = get_args(Color)
 RISK_LEVELS: Final[tuple[str, ...]] = get_args(RiskLevel)
 ACTIONS: Final[tuple[str, ...]] = get_args(Action)

@@ -8,9 +8,9 @@ from typing import Any
 from app.features.clicks import CLICK_FEATURES
 from app.features.orders import ORDER_FEATURES
 from app.kafka.fetched import Fetched, Headers, Partition
+from app.kafka.partition import partition_of
 from app.kafka.record_batch import NO_HEADERS, decode_headers
 from app.pipeline import Limits, Pipeline, Work
-from app.replay.partition import partition_of
 from app.state.columns import Lifetimes
 from app.state.partition_rows import PartitionRows
 from app.step import Models

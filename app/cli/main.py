@@ -29,7 +29,7 @@ COMMANDS = {
     "demo": Lazy("app.cli.demo:demo", "Run the whole thing on this machine and sum it up."),
     "kafka": Lazy("app.cli.kafka:kafka", "Start, stop or wipe a real Kafka for development."),
     "topics": Lazy("app.cli.topics:topics", "Create the topics."),
-    "worker": Lazy("app.cli.worker:worker", "Process events."),
+    "worker": Lazy("agents.worker:worker", "Process events."),
     "replay": Lazy("app.cli.replay:replay", "Send recorded events, or score them without a broker."),
     "bench": Lazy("app.cli.bench:bench", "Measure throughput and latency."),
     "train": Lazy("app.cli.train:train", "Train the models."),

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from app.kafka.fetched import Fetched, Partition
-from app.replay.partition import partitions_of
+from app.kafka.partition import partitions_of
 from app.replay.recorded import RecordedBatch
 
 

@@ -10,8 +10,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from app.cli.errors import UsageProblem
+from app.kafka.partition import partitions_of
 from app.replay.pacing import Clock, MonotonicClock, Pace, paced
-from app.replay.partition import partitions_of
 from app.replay.recorded import RecordedBatch
 from schemas.topics import INPUTS
 

@@ -63,7 +63,6 @@ def score_clicks(
     hidden = np.ascontiguousarray(rows["hidden"])
     rank = ranks(sessions.user_starts, sessions.user)
     probabilities, purchase = score_waves(model, features, hidden, owner, rank)
-    effects.waves += int(rank.max()) + 1
     intent = probabilities.argmax(axis=1)
     purchase[~np.isfinite(probabilities).all(axis=1)] = np.nan
     for place in np.flatnonzero(~np.isfinite(purchase)).tolist():
@@ -140,7 +139,7 @@ def _session_ids(
 
 def made_session_id(user: str, started_at: int) -> str:
     """The id of a session that came without one."""
-    return "s-" + xxh3_128_hexdigest(f"{started_at}:{user}".encode("utf-8", "surrogateescape"))
+    return "s-" + xxh3_128_hexdigest(f"{started_at}:{user}".encode())
 
 
 def _changes(rows: Rows, seen: Seen, intent: Ints) -> Flags:

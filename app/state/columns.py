@@ -104,7 +104,7 @@ class UserTable:
         for partition in sorted(set(owners.tolist())):
             own = slots[owners == partition]
             listed = own.tolist()
-            keys = [self.users[slot].encode("utf-8", "surrogateescape") for slot in listed]
+            keys = [self.users[slot].encode() for slot in listed]
             changes.append(Change(partition, keys, self._values(own, listed)))
         return changes
 
@@ -114,7 +114,7 @@ class UserTable:
         owners = self.partitions[slots]
         for partition in sorted(set(owners.tolist())):
             listed = slots[owners == partition].tolist()
-            keys = [self.users[slot].encode("utf-8", "surrogateescape") for slot in listed]
+            keys = [self.users[slot].encode() for slot in listed]
             changes.append(Change(partition, keys, [None] * len(keys)))
         self._free_slots(slots)
         return changes
@@ -226,7 +226,7 @@ class UserTable:
 
 
 def _texts(keys: Iterable[bytes]) -> list[str]:
-    return [key.decode("utf-8", "surrogateescape") for key in keys]
+    return [key.decode() for key in keys]
 
 
 def _tail(session_id: str, event_id: str, log: OrderLog | None) -> bytes:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from schemas.events import CLICK_TYPES
 
-LAYOUT_VERSION = 1
 HIDDEN_UNITS = 32
 RECENT_EVENTS = 16
 PATH_LENGTH = 16

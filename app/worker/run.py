@@ -6,15 +6,15 @@ import logging
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import click
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from agents.events import register
 from app.cli.errors import UsageProblem
+from app.kafka.faust_app import BatchApp
 from app.kafka.fetched import Partition
 from app.kafka.topics import TopicError, partition_counts
 from app.models.runtime import load_intent, load_risk
@@ -27,12 +27,17 @@ from app.step import Models
 from app.tally import Tally
 from app.worker.assembly import assemble
 from app.worker.observer import Observer
+from app.worker.processor import Processor
 from app.worker.service import WorkerService
 from app.worker.timed import timed
 from schemas.topics import CLICKSTREAM, INPUTS, TOPICS
 
 _RSS_UNITS = 2**20 if sys.platform == "darwin" else 2**10  # in a MiB: getrusage(2) counts bytes there, KiB elsewhere
 _SWITCH_INTERVAL_S = 0.01  # two threads that take turns more often cost a tenth of the worker's time
+
+
+Register = Callable[[BatchApp, Processor], None]
+"""Adds agents to an app that feed a processor."""
 
 
 class WorkerFailed(click.ClickException):
@@ -52,8 +57,13 @@ def load_models(settings: Settings) -> Models:
     )
 
 
-def run_worker(settings: Settings, until_end: bool) -> dict[str, object]:
+def run_worker(settings: Settings, register: Register, until_end: bool) -> dict[str, object]:
     """Run a worker; returns its figures when it is stopped by a signal, or at the end.
+
+    Args:
+        settings: of this run.
+        register: adds the agents to the app.
+        until_end: leave once everything was processed that is there at the start.
 
     Raises:
         UsageProblem: the broker is not there, topics are missing or do not fit, or a model cannot be loaded.

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from app.kafka.fetched import Partition
-from app.replay.partition import partition_of
+from app.kafka.partition import partition_of
 from schemas.topics import DEAD_LETTER, INPUTS, OUTPUTS
 from tests.harness import Input, Record
 

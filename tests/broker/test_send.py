@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from app.cli.errors import UsageProblem
+from app.kafka.partition import partition_of
 from app.replay.load import load
-from app.replay.partition import partition_of
 from app.replay.recorded import RecordedBatch, joined
 from app.replay.send import send
 from schemas.topics import CLICKSTREAM, LABELS, ORDERS

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.replay.partition import partition_of
+from app.kafka.partition import partition_of
 from app.state.store import Stores
 from schemas.headers import CLOUD_EVENT_HEADERS, DEAD_LETTER_HEADERS
 from schemas.topics import (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.replay.partition import partition_of
+from app.kafka.partition import partition_of
 from app.state.partition_rows import TIME_KEY
 from app.state.store import Stores
 from schemas.topics import SESSION_EVENTS, TOPICS

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.kafka.partition import partition_of
 from app.kafka.producer import DeliveryFailed
-from app.replay.partition import partition_of
 from app.worker.processor import STEPS_IN_FLIGHT
 from schemas.topics import CLICKSTREAM, DECISIONS, ORDERS, RISK_EVENTS
 from tests.harness import Input, click, order

@@ -1,4 +1,4 @@
-"""``sluice worker``: process events until stopped."""
+"""``sluice worker``: run the agents until stopped."""
 
 import click
 
@@ -18,8 +18,9 @@ from app.cli.output import report
 @json_option
 def worker(until_end: bool, as_json: bool, **flags: object) -> None:
     """Process clicks, orders and labels into intent, risk, decisions and alerts."""
+    from agents.events import register
     from app.worker.run import run_worker
 
-    figures = run_worker(open_settings(**flags), until_end)
+    figures = run_worker(open_settings(**flags), register, until_end)
     if until_end or as_json:
         report(figures, as_json)

@@ -5,7 +5,7 @@ from aiokafka.partitioner import murmur2 as reference_murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.replay.partition import murmur2, partition_of, partitions_of
+from app.kafka.partition import murmur2, partition_of, partitions_of
 
 # org.apache.kafka.common.utils.UtilsTest.testMurmur2
 KAFKA_VECTORS = {
