@@ -53,7 +53,7 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
     rest: Batch | None = batch if len(batch) else None
     while rest is not None:
         rest = _process(state, records, rest, models, effects)
-    partitions = [partition for partition, _ in records.partitions]
+    partitions = list(dict.fromkeys(partition for partition, _ in records.partitions))
     swept, expired = close_over(state, partitions, effects)
     effects.expired = len(expired)
     if len(swept) or len(expired):

@@ -302,6 +302,15 @@ def test_what_begins_after_30_quiet_days_equals_a_beginning(feed: Feed) -> None:
     assert kept == begun
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_session_and_its_history_that_are_both_over_go_in_the_same_step(whole: bool) -> None:
+    worker = Worker()
+    events = [click("quiet", 0, "q"), click("other", 20 * DAY, "a"), click("other", 30 * DAY + 2 * MINUTE, "b")]
+    (worker.run if whole else worker.each)(*events)
+    assert worker.pipeline.state.table.slot("quiet") is None
+    assert worker.stored[0][b"quiet"] is None
+
+
 def test_a_quiet_users_row_goes_with_a_tombstone_once_event_time_has_passed_it() -> None:
     worker = Worker()
     worker.run(click("u", 0, "a"), order("u", 1, "o"))

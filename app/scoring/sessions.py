@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from app.effects import ClosedSession, Effects
 from app.features.scan import Ints
 from app.features.session import ADDED, COMPLETED
@@ -48,6 +50,8 @@ def close_over(state: State, partitions: Sequence[int], effects: Effects) -> tup
     closing["abandoned_carts"] += (closing["counts"][:, ADDED] > 0) & (closing["counts"][:, COMPLETED] == 0)
     clear_sessions(closing)
     table.write(due[is_open], closing)
-    for slot in due[is_open].tolist():
+    ended = due[is_open]
+    for slot in ended.tolist():
         table.session_ids[slot] = table.last_event_ids[slot] = ""
-    return due[is_open], due[~is_open]
+    gone = state.over(ended)  # the history is over as well, as it would be had a step ended between the two
+    return ended[~gone], np.concatenate((due[~is_open], ended[gone]))
