@@ -7,7 +7,7 @@ import pytest
 
 from app.cli.main import COMMANDS
 
-COMMAND_LINE = Path(__file__).resolve().parents[2] / "app" / "cli"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -29,6 +29,11 @@ def test_a_command_tells_its_help(name: str) -> None:
 def test_no_file_with_a_command_is_left_out_of_the_table() -> None:
     """The files that make a command or a group at their top level are those that the table names."""
     marks = ("\n@click.command(", "\n@click.group(")
-    files = {path.stem for path in COMMAND_LINE.glob("*.py") if any(mark in path.read_text() for mark in marks)}
-    named = {command.target.partition(":")[0].rpartition(".")[2] for command in COMMANDS.values()}
-    assert files - {"main"} == named
+    files = [path for room in ("app/cli", "agents") for path in (ROOT / room).glob("*.py")]
+    found = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files if _has(path, marks)}
+    assert found - {"app.cli.main"} == {command.target.partition(":")[0] for command in COMMANDS.values()}
+
+
+def _has(path: Path, marks: tuple[str, ...]) -> bool:
+    text = path.read_text()
+    return any(mark in text for mark in marks)
