@@ -92,10 +92,16 @@ def load(
     Which user acts is drawn by rank ** -zipf_exponent over a shuffled list of users. A click has about 350
     bytes. The same arguments give the same bytes, however they are batched.
     """
-    shop = _Shop.opened(users, seed, zipf_exponent)
+    rng = np.random.default_rng(seed)
+    weights = np.arange(1, users + 1) ** -zipf_exponent
+    cumulated = np.cumsum(weights) / weights.sum()
+    by_rank = rng.permutation(users)
+    shop = Shop.opened(users, seed, rng)
     for first in range(0, events, batch_rows):
         index = np.arange(first, min(first + batch_rows, events), dtype=np.int64)
-        yield shop.batch(index, start_ts + (index * (1000 / events_per_second)).astype(np.int64))
+        rank = np.searchsorted(cumulated, rng.random(len(index)), side="right")
+        user = by_rank[np.minimum(rank, users - 1)]
+        yield shop.batch(index, start_ts + (index * (1000 / events_per_second)).astype(np.int64), user)
 
 
 def top_user_share(users: int, zipf_exponent: float = ZIPF_EXPONENT) -> float:
@@ -104,36 +110,28 @@ def top_user_share(users: int, zipf_exponent: float = ZIPF_EXPONENT) -> float:
 
 
 @dataclass(frozen=True)
-class _Shop:
+class Shop:
     """What stays the same while events are made; only `sessions` moves on."""
 
     seed: int
-    by_rank: Integers
-    cumulated: npt.NDArray[np.float64]
     scripts: pl.Series
     users: pl.DataFrame
     products: pl.DataFrame
-    rng: np.random.Generator
     sessions: Sessions
 
     @classmethod
-    def opened(cls, users: int, seed: int, zipf_exponent: float) -> "_Shop":
-        rng = np.random.default_rng(seed)
-        weights = np.arange(1, users + 1) ** -zipf_exponent
+    def opened(cls, users: int, seed: int, rng: np.random.Generator) -> "Shop":
+        """A shop before its first event; `rng` draws its scripts and products, `seed` is part of its events' ids."""
         return cls(
             seed=seed,
-            by_rank=rng.permutation(users),
-            cumulated=np.cumsum(weights) / weights.sum(),
             scripts=_written_scripts(rng),
             users=_user_columns(users),
             products=_product_columns(rng),
-            rng=rng,
             sessions=Sessions(users),
         )
 
-    def batch(self, index: Integers, ts: Integers) -> RecordedBatch:
-        rank = np.searchsorted(self.cumulated, self.rng.random(len(index)), side="right")
-        user = self.by_rank[np.minimum(rank, len(self.by_rank) - 1)]
+    def batch(self, index: Integers, ts: Integers, user: Integers) -> RecordedBatch:
+        """The next events [n]: their numbers, times (ms, must not fall) and who acts (from 0)."""
         facts = self._facts(index, ts, user, self.sessions.place(user, ts))
         ordered = index % _ORDER_EVERY == _ORDER_EVERY - 1
         parts = [
