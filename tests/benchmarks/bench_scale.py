@@ -24,7 +24,7 @@ from itertools import chain, count
 import numpy as np
 import numpy.typing as npt
 
-from app.ops.settings import Settings
+from app.ops.settings import Settings, load_settings
 from app.pipeline import Pipeline
 from app.replay.fetches import Fetches
 from app.replay.load import Shop
@@ -147,7 +147,7 @@ def compare(small: Worker, large: Worker, steps: int) -> dict[str, float]:
 
 def main(steps: int = 60) -> None:
     """Make all comparisons; ``steps`` pairs of steps each, sessions as many as the long ones take."""
-    settings = Settings(partitions=PARTITIONS, max_idle_ms=0)
+    settings = load_settings(partitions=PARTITIONS, max_idle_ms=0)
     models = load_models(settings)
     result = {}
     draws: dict[str, Draw] = {"users_in_turn": in_turn, "users_at_random": at_random, "users_by_zipf": by_zipf}
