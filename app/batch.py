@@ -39,6 +39,7 @@ class Batch:
     ts: Ints
     position: Ints
     due: Ints
+    offset: Ints
     id_hash: NDArray[np.uint64]
 
     def __len__(self) -> int:
@@ -68,14 +69,18 @@ class Batch:
             self.ts[keep],
             self.position[keep],
             self.due[keep],
+            self.offset[keep],
             self.id_hash[keep],
         )
 
 
 def admit(state: State, records: Records, earliest: Ints, effects: Effects) -> Batch:
-    """The records that count, sorted: without late clicks and repeated event ids, which ``effects`` is told of."""
+    """The records that count, sorted: none late, repeated or in its row already, of which ``effects`` is told."""
     batch = _sorted(state, records, earliest)
-    slots, late = batch.slot, batch.late
+    slots = batch.slot
+    if state.is_reread(partition for partition, _ in records.partitions):
+        batch = _without_applied(state, batch, effects)
+    late = batch.late
     if late.any():
         _reject_late(records, batch, effects)
         batch = batch.where(~(late & (batch.kind == CLICK)))
@@ -100,8 +105,16 @@ def _sorted(state: State, records: Records, earliest: Ints) -> Batch:
         ts=ts,
         position=position[order],
         due=np.maximum(ts, earliest[position[order]]),
+        offset=np.concatenate([part.offsets for part in parts])[order],
         id_hash=np.array(hashes, np.uint64)[order],
     )
+
+
+def _without_applied(state: State, batch: Batch, effects: Effects) -> Batch:
+    """Drop records that their user's row includes: they moved event time before, as they do now."""
+    applied = state.table.rows["applied"][batch.slot, batch.kind] > batch.offset
+    effects.reread += int(applied.sum())
+    return batch.where(~applied)
 
 
 def _reject_late(records: Records, batch: Batch, effects: Effects) -> None:

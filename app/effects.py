@@ -100,5 +100,6 @@ class Effects:
     rejected: list[Rejected] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     duplicates: int = 0
+    reread: int = 0
     late: dict[str, int] = field(default_factory=dict)
     expired: int = 0

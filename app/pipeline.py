@@ -89,12 +89,17 @@ class Pipeline:
         self._rejected.clear()
 
     def feed(self, fetched: Fetched) -> None:
-        """Take in what a fetch returned; the rows of its partition are in the state."""
+        """Take in what a fetch returned, without what all rows include; the rows of its partition are there.
+
+        Raises:
+            InputTruncated: the topic ends before what the state includes.
+        """
         aligner = self._aligners.get(fetched.partition)
         if aligner is None:
             aligner = Aligner(fetched.partition, TOPICS, self._limits.max_idle)
             self._aligners[fetched.partition] = aligner
-        decoded = self._decoder.decode(fetched)
+        applied = self.state.applied.get(fetched.partition)
+        decoded = self._decoder.decode(applied.unread(fetched) if applied else fetched)
         self._rejected += decoded.rejected
         if decoded.unknown_fields:
             known = self.unknown_fields.get(fetched.topic, 0)

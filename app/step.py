@@ -19,7 +19,7 @@ from app.models.runtime import IntentScorer, RiskScorer
 from app.scoring.clicks import score_clicks
 from app.scoring.orders import score_orders
 from app.scoring.sessions import close_over, closed_rows
-from app.state.partition_rows import time_changes
+from app.state.partition_rows import partition_changes
 from app.state.rows import Rows, clear_history, clear_sessions
 from app.state.state import State
 
@@ -49,6 +49,7 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
     if not len(records):
         return effects
     batch = admit(state, records, state.advance(records), effects)
+    state.apply(aligned)
     changed = batch.slot[batch.starts]
     rest: Batch | None = batch if len(batch) else None
     while rest is not None:
@@ -60,7 +61,7 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
         changed = np.setdiff1d(np.union1d(changed, swept), expired, assume_unique=True)
     effects.changes += state.table.changes(changed)
     effects.changes += state.table.delete(expired)
-    effects.changes += time_changes(state, partitions)
+    effects.changes += partition_changes(state, partitions)
     return effects
 
 
@@ -80,8 +81,16 @@ def _process(state: State, records: Records, batch: Batch, models: Models, effec
     seen = score_clicks(state.table, records, batch, user, slots, rows, models.intent, effects)
     score_orders(state.table, records, batch, user, slots, before, rows, seen, models.risk, effects)
     rows["last_seen"] = np.maximum(rows["last_seen"], np.maximum.reduceat(batch.ts, starts))
+    _apply(rows, batch)
     state.table.write(slots, rows)
     return rest
+
+
+def _apply(rows: Rows, batch: Batch) -> None:
+    """Note in each row the offset after its user's latest record of each topic."""
+    for kind in np.unique(batch.kind).tolist():
+        latest = np.maximum.reduceat(np.where(batch.kind == kind, batch.offset + 1, 0), batch.starts)
+        rows["applied"][:, kind] = np.maximum(rows["applied"][:, kind], latest)
 
 
 def _begin(state: State, slots: Ints, rows: Rows, fresh: Flags, ts: Ints, effects: Effects) -> None:

@@ -298,8 +298,12 @@ def test_what_begins_after_30_quiet_days_equals_a_beginning(feed: Feed) -> None:
     worker, fresh = Worker(), Worker()
     found = [record for record in feed(worker, *old, *new) if record.body.get("source_event_id") in ("b", "p")]
     assert found == feed(fresh, *new)
-    kept, begun = worker.pipeline.state.table.value("u"), fresh.pipeline.state.table.value("u")
-    assert kept == begun
+    for one in (worker, fresh):
+        table = one.pipeline.state.table
+        slot = table.slot("u")
+        assert slot is not None
+        table.rows["applied"][slot] = 0  # offsets go on
+    assert worker.pipeline.state.table.value("u") == fresh.pipeline.state.table.value("u")
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -23,6 +23,7 @@ class Columns:
     users: list[str]
     ts: NDArray[np.int64]
     codes: NDArray[np.int64]
+    offsets: NDArray[np.int64]
     partition: NDArray[np.int32]
     position: NDArray[np.int64]
     traces: list[bytes | None] | None
@@ -83,6 +84,7 @@ def _columns(parts: list[tuple[int, int, Slice]]) -> Columns:
         users=[user for decoded, start, stop in pieces for user in decoded.users[start:stop]],
         ts=_joined([decoded.ts[start:stop] for decoded, start, stop in pieces]),
         codes=_joined([decoded.codes[start:stop] for decoded, start, stop in pieces]),
+        offsets=_joined([decoded.offsets[start:stop] for decoded, start, stop in pieces]),
         partition=np.repeat(np.array([partition for partition, _, _ in parts], np.int32), counts),
         position=_joined([part.rank + base for _, base, part in parts]),
         traces=_all_traces(pieces),

@@ -34,6 +34,9 @@ DUPLICATE_EVENTS = Metric(
     "sluice_duplicate_events_total",
     "Events whose event_id the session had seen: not scored again.",
 )
+REREAD_EVENTS = Metric(
+    "counter", "sluice_reread_events_total", "Events read again after a crash that their user's row included: left out."
+)
 UNKNOWN_FIELDS = Metric(
     "counter", "sluice_unknown_fields_total", "Fields no contract names, in a sample of events.", ("topic",)
 )

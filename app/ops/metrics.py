@@ -48,6 +48,10 @@ class Metrics:
         """So many events had been seen in their session."""
         self._add(c.DUPLICATE_EVENTS, count)
 
+    def reread_events(self, count: int) -> None:
+        """So many events were in their rows already."""
+        self._add(c.REREAD_EVENTS, count)
+
     def unknown_fields(self, topic: str, count: int) -> None:
         """So many unknown fields were in the sampled events."""
         self._add(c.UNKNOWN_FIELDS, count, topic)

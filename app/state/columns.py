@@ -123,8 +123,8 @@ class UserTable:
         """Free those of the distinct ``slots`` that no event has been counted in."""
         self._free_slots(slots[self.rows["last_seen"][slots] == 0])
 
-    def load(self, partition: int, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
-        """Take rows over from a store or changelog, whole batches at a time; None deletes.
+    def load(self, partition: int, keys: Sequence[bytes], values: Sequence[bytes | None]) -> NDArray[np.int64]:
+        """Take rows over from a store or changelog, whole batches at a time; None deletes. Tells the rows' slots.
 
         Raises:
             CorruptRow: if a value does not have this version's layout.
@@ -140,6 +140,7 @@ class UserTable:
         users = _texts(kept)
         slots = self.slots(users, np.full(len(users), partition, np.int32))
         self._fill(slots, list(kept.values()))
+        return slots
 
     def log(self, slot: int) -> OrderLog:
         """The order log of the row at ``slot``; a new one if it has none."""

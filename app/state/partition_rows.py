@@ -1,27 +1,41 @@
-"""A worker's state as stored rows: the users' rows of each partition, and one row for its event time.
+"""A worker's state as stored rows: the users' rows of each partition, and one row of the partition's own.
 
-Event time is state like any other: after a restart the same records must be late, and the same sessions over.
+That one holds its event time and the input offsets that all of the users' rows include. Event time is state like any
+other: after a restart the same records must be late, and the same sessions over.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from app.events.stream_time import StreamTime
+from app.state.applied import Applied
 from app.state.columns import Change, check_value
 from app.state.state import State
 
-TIME_KEY = b"\xff\x00stream-time"
+PARTITION_KEY = b"\xff\x00partition"
 """Not UTF-8, so no user's key."""
 
-_TIME_MARK = b"{"  # a user's row begins with 0 or 1
-_TIME = msgspec.json.Decoder(StreamTime)
+_MARK = b"{"  # a user's row begins with 0 or 1
 
 
-def time_changes(state: State, partitions: Sequence[int]) -> list[Change]:
-    """The event times of ``partitions`` as rows to store."""
+@dataclass(frozen=True, slots=True)
+class PartitionRow:
+    """What is stored of a partition: its event time, and by input topic the next offset that no row includes."""
+
+    time: StreamTime
+    applied: dict[str, int]
+
+
+_DECODER = msgspec.json.Decoder(PartitionRow)
+
+
+def partition_changes(state: State, partitions: Sequence[int]) -> list[Change]:
+    """The rows of ``partitions`` themselves, to be stored after those of their users."""
     encode = msgspec.json.encode
-    return [Change(partition, [TIME_KEY], [encode(state.times[partition])]) for partition in partitions]
+    rows = {number: PartitionRow(state.times[number], state.applied[number].by_topic()) for number in partitions}
+    return [Change(number, [PARTITION_KEY], [encode(row)]) for number, row in rows.items()]
 
 
 class PartitionRows:
@@ -32,11 +46,12 @@ class PartitionRows:
 
     def load(self, partition: int, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Take over stored rows; None deletes."""
-        users = [index for index, key in enumerate(keys) if key != TIME_KEY]
+        users = [index for index, key in enumerate(keys) if key != PARTITION_KEY]
         if len(users) < len(keys):
-            self._load_time(partition, keys, values)
+            self._load_partition(partition, keys, values)
             keys, values = [keys[index] for index in users], [values[index] for index in users]
-        self._state.table.load(partition, keys, values)
+        slots = self._state.table.load(partition, keys, values)
+        self._state.applied.setdefault(partition, Applied()).recovered(self._state.table.rows["applied"][slots])
 
     def drop(self, partition: int) -> None:
         """Forget everything of ``partition``."""
@@ -46,17 +61,19 @@ class PartitionRows:
         """Which values do not have this version's layout."""
         return [index for index, value in enumerate(values) if value is not None and not _readable(value)]
 
-    def _load_time(self, partition: int, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
-        latest = [value for key, value in zip(keys, values, strict=True) if key == TIME_KEY][-1]
+    def _load_partition(self, partition: int, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        latest = [value for key, value in zip(keys, values, strict=True) if key == PARTITION_KEY][-1]
         if latest is not None:
-            self._state.times[partition] = _TIME.decode(latest)
+            row = _DECODER.decode(latest)
+            self._state.times[partition] = row.time
+            self._state.applied.setdefault(partition, Applied()).advance(row.applied)
 
 
 def _readable(value: bytes) -> bool:
-    if not value.startswith(_TIME_MARK):
+    if not value.startswith(_MARK):
         return check_value(value)
     try:
-        _TIME.decode(value)
+        _DECODER.decode(value)
     except msgspec.DecodeError:
         return False
     return True

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.events import CLICK_TYPES
+from schemas.topics import INPUTS
 
 HIDDEN_UNITS = 32
 RECENT_EVENTS = 16
@@ -49,6 +50,7 @@ HISTORY_FIELDS: list[Any] = [
 MEMORY_FIELDS: list[Any] = [
     ("recent_count", "u4"),
     ("recent", "u8", (RECENT_EVENTS,)),  # hashes of the latest event ids, a ring
+    ("applied", "i8", (len(INPUTS),)),  # by input topic: the row includes every record of its user below this offset
 ]
 ROW = np.dtype(SESSION_FIELDS + HISTORY_FIELDS + MEMORY_FIELDS)
 

@@ -1,14 +1,16 @@
-"""Everything a step reads and changes: the users' rows, and how far each partition's event time has come."""
+"""Everything a step reads and changes: the users' rows, and how far each partition has come in event time and input."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.events.align import Aligned
 from app.events.records import Records
 from app.events.stream_time import StreamTime
+from app.state.applied import Applied
 from app.state.columns import Lifetimes, UserTable
 
 _SWEEP_EVERY_MS = 1_000
@@ -20,6 +22,7 @@ class State:
 
     table: UserTable
     times: dict[int, StreamTime] = field(default_factory=dict)
+    applied: dict[int, Applied] = field(default_factory=dict)
     _swept: dict[int, int] = field(default_factory=dict)
 
     @classmethod
@@ -31,6 +34,7 @@ class State:
         """Forget a partition that is no longer owned."""
         self.table.drop(partition)
         self.times.pop(partition, None)
+        self.applied.pop(partition, None)
         self._swept.pop(partition, None)
 
     def advance(self, records: Records) -> NDArray[np.int64]:
@@ -47,6 +51,16 @@ class State:
             earliest.append(time.advance(ts[start:stop], users) - self.table.lifetimes.grace_ms)
             start = stop
         return np.concatenate(earliest)
+
+    def apply(self, aligned: Sequence[Aligned]) -> None:
+        """Note the offsets up to which the rows include ``aligned``."""
+        for piece in aligned:
+            if piece.records:
+                self.applied.setdefault(piece.partition, Applied()).advance(piece.next_offsets)
+
+    def is_reread(self, partitions: Iterable[int]) -> bool:
+        """Whether rows of ``partitions`` may include records that come next."""
+        return any(self.applied[partition].is_behind for partition in partitions if partition in self.applied)
 
     def due(self, partitions: Sequence[int]) -> NDArray[np.int64]:
         """Slots of ``partitions`` whose session or history is over.

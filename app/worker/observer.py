@@ -45,6 +45,7 @@ class Observer:
         for topic, count in effects.late.items():
             metrics.late_events(topic, count)
         metrics.duplicate_events(effects.duplicates)
+        metrics.reread_events(effects.reread)
         metrics.closed_sessions(len(effects.closed))
         metrics.expired_histories(effects.expired)
         self.progress.advanced(work.records)

@@ -21,6 +21,7 @@ from app.models.runtime import load_intent, load_risk
 from app.ops.metrics import Metrics
 from app.ops.progress import Progress
 from app.ops.settings import Settings
+from app.state.applied import InputTruncated
 from app.state.changelog import ChangelogMismatch
 from app.state.store import StoreLocked
 from app.step import Models
@@ -99,7 +100,7 @@ def _failure(reason: BaseException | None) -> click.ClickException:
     """What a user is told of the exception that ended the worker."""
     if isinstance(reason, UsageProblem):
         return reason
-    if isinstance(reason, (ChangelogMismatch, StoreLocked, TopicError)):
+    if isinstance(reason, (ChangelogMismatch, InputTruncated, StoreLocked, TopicError)):
         return UsageProblem(str(reason))
     return WorkerFailed(f"the worker ended: {reason or 'see its log'}")
 

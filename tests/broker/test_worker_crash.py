@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.state.describe import describe
-from app.state.partition_rows import TIME_KEY
+from app.state.partition_rows import PARTITION_KEY
 from schemas.topics import DEAD_LETTER, INTENT_EVENTS, RISK_EVENTS, TOPICS
 from tests.broker.conftest import MakeTopics
 from tests.broker.contract_topics import PARTITIONS, ContractTopics
@@ -98,7 +98,7 @@ def test_repeats_within_the_memory_of_event_ids_change_no_state(
 
 def facts(stored: dict[bytes, bytes | None]) -> Rows:
     """What rows say of their users, without what a model made."""
-    described = {key: describe(key, value) for key, value in stored.items() if value and key != TIME_KEY}
+    described = {key: describe(key, value) for key, value in stored.items() if value and key != PARTITION_KEY}
     return {
         row["user"]: {
             "orders": row["orders"],

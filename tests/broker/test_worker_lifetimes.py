@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.kafka.partition import partition_of
-from app.state.partition_rows import TIME_KEY
+from app.state.partition_rows import PARTITION_KEY
 from app.state.store import Stores
 from schemas.topics import SESSION_EVENTS, TOPICS
 from tests.broker.conftest import MakeTopics
@@ -77,7 +77,7 @@ def test_an_expired_history_is_a_tombstone_and_changelog_and_store_hold_the_same
     tombstones = {at for at, value in changelog.items() if value is None}
     assert tombstones == {(partition_of(user.encode(), PARTITIONS), user.encode()) for user in GONE}
     live = changelog.keys() - tombstones
-    assert {key for _, key in live} == {user.encode() for user in STAYING} | {TIME_KEY}
+    assert {key for _, key in live} == {user.encode() for user in STAYING} | {PARTITION_KEY}
     assert stored(tmp_path / "state") == live
     run_to_end(topics.broker, tmp_path / "fresh", group)
     assert stored(tmp_path / "fresh") == live

@@ -43,6 +43,7 @@ def report_everything(metrics: Metrics) -> None:
     metrics.dead_letters({"malformed_json": 2})
     metrics.late_events("clickstream", 3)
     metrics.duplicate_events(4)
+    metrics.reread_events(5)
     metrics.unknown_fields("orders", 5)
     metrics.closed_sessions(6)
     metrics.expired_histories(7)

@@ -1,10 +1,13 @@
 """State: event time by partition, sweeps that do not depend on how often they look, and what a restart keeps."""
 
+import numpy as np
 import pytest
 
 from app.events.stream_time import StreamTime
-from app.state.partition_rows import TIME_KEY, PartitionRows, time_changes
+from app.state.applied import Applied
+from app.state.partition_rows import PARTITION_KEY, PartitionRows, partition_changes
 from app.state.state import State
+from schemas.topics import CLICKSTREAM, LABELS, ORDERS
 from tests.harness import GAP, GRACE, HOUR, LIVES, SECOND, START, Worker, click
 from tests.harness import on as on_topic
 
@@ -43,20 +46,22 @@ def test_a_partition_that_comes_back_goes_on_with_the_event_time_it_was_stored_w
     assert len(on_topic("dead-letter", again.run(click("u", HOUR - GRACE - 1, "late")))) == 1
 
 
-def test_event_time_is_stored_whole_and_its_key_is_no_users() -> None:
+def test_event_time_and_offsets_are_stored_whole_and_its_key_is_no_users() -> None:
     state = State.empty(LIVES)
     state.times[3] = StreamTime(START, True, [("u", START + 1)])
-    (change,) = time_changes(state, [3])
-    assert (change.partition, change.keys) == (3, [TIME_KEY])
+    state.applied[3] = Applied(np.array([7, 5, 0]))
+    (change,) = partition_changes(state, [3])
+    assert (change.partition, change.keys) == (3, [PARTITION_KEY])
     with pytest.raises(UnicodeDecodeError):
-        TIME_KEY.decode()
+        PARTITION_KEY.decode()
     other = State.empty(LIVES)
     rows = PartitionRows(other)
     assert rows.unreadable([*change.values, None, b"{", b""]) == [2, 3]
     rows.load(3, change.keys, change.values)
     assert other.times == state.times
+    assert other.applied[3].by_topic() == {CLICKSTREAM: 7, ORDERS: 5, LABELS: 0}
     rows.drop(3)
-    assert other.times == {}
+    assert (other.times, other.applied) == ({}, {})
 
 
 @pytest.mark.parametrize("looks", [1, 3, 500])
