@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.kafka.fetched import Fetched
@@ -50,7 +50,8 @@ def read(worker: Worker, fetches: list[Fetched]) -> list[str]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(count=st.integers(1, 24), cut=st.integers(0, 24), lost=st.integers(0, 12), step=st.integers(1, 9))
+@given(count=st.integers(1, 90), cut=st.integers(0, 90), lost=st.integers(0, 12), step=st.sampled_from([1, 7, 90]))
+@example(count=80, cut=80, lost=1, step=90)
 def test_after_any_loss_at_the_end_of_the_changelog_the_state_becomes_what_it_was(
     count: int, cut: int, lost: int, step: int
 ) -> None:
