@@ -50,8 +50,10 @@ def read(worker: Worker, fetches: list[Fetched]) -> list[str]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(count=st.integers(1, 90), cut=st.integers(0, 90), lost=st.integers(0, 12), step=st.sampled_from([1, 7, 90]))
-@example(count=80, cut=80, lost=1, step=90)
+@given(count=st.integers(1, 90), cut=st.integers(0, 90), lost=st.integers(0, 12), step=st.sampled_from([1, 7, 1000]))
+@example(count=80, cut=80, lost=4, step=1000)
+@example(count=80, cut=80, lost=8, step=1000)
+@example(count=80, cut=80, lost=12, step=1000)
 def test_after_any_loss_at_the_end_of_the_changelog_the_state_becomes_what_it_was(
     count: int, cut: int, lost: int, step: int
 ) -> None:
