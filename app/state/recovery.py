@@ -24,6 +24,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from app.kafka.fetcher import ColumnConsumer
 from app.kafka.options import TransportOptions
 from app.state.changelog import Changelog
+from app.state.memory import give_back_memory
 from app.state.restoring import PartitionReport, RestoredPartition, Rows
 from app.state.store import PartitionStore, Stores
 
@@ -103,6 +104,7 @@ async def recover(
         _require_readable(changelog, restored)
         for each in restored:
             each.finish()
+        give_back_memory()
     except BaseException:
         for each in restored:
             each.close()

@@ -28,6 +28,7 @@ from app.ops.settings import Settings, load_settings
 from app.pipeline import Pipeline
 from app.replay.fetches import Fetches
 from app.replay.load import Shop
+from app.state.columns import Change
 from app.step import Models
 from app.worker.assembly import build_pipeline
 from app.worker.run import load_models
@@ -56,13 +57,14 @@ class Load:
 
 
 class Worker:
-    """A pipeline, the load it eats, and the CPU seconds of its last step."""
+    """A pipeline and the load it eats; ``changes`` are the rows that its last step changed."""
 
-    def __init__(self, settings: Settings, models: Models, load: Load) -> None:
-        self.pipeline: Pipeline = build_pipeline(settings, models, PARTITIONS)
+    def __init__(self, settings: Settings, models: Models, load: Load, partitions: int = PARTITIONS) -> None:
+        self.pipeline: Pipeline = build_pipeline(settings, models, partitions)
+        self.changes: list[Change] = []
         self._load = load
         self._shop = Shop.opened(load.users, 0, np.random.default_rng(0))
-        self._fetches = Fetches(PARTITIONS)
+        self._fetches = Fetches(partitions)
         self._events = 0
 
     def step(self) -> float:
@@ -75,8 +77,9 @@ class Worker:
         started = time.thread_time()
         for each in fetched:
             self.pipeline.feed(each)
-        while self.pipeline.work(lambda _: 0, 0.0, _START_TS):
-            pass
+        self.changes = []
+        while work := self.pipeline.work(lambda _: 0, 0.0, _START_TS):
+            self.changes += work.changes
         return (time.thread_time() - started) * 1e6 / len(who)
 
 
