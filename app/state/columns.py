@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.state.order_log import OrderLog
-from app.state.rows import ROW, Rows
+from app.state.rows import LAYOUT, ROW, Rows
 
 _TAIL = struct.Struct("<HHH")  # lengths: session id, last event id (bytes), order log (integers)
 _GROWTH = 1.25
@@ -164,8 +164,9 @@ class UserTable:
         return None if slot is None else self._values(np.array([slot]), [slot])[0]
 
     def _values(self, slots: NDArray[np.int64], listed: list[int]) -> list[bytes | None]:
-        buffer = self.rows[slots].tobytes()
-        size = ROW.itemsize
+        rows = self.rows[slots]
+        rows["layout"] = LAYOUT
+        buffer, size = rows.tobytes(), ROW.itemsize
         ids, events, logs = self.session_ids, self.last_event_ids, self.logs
         return [
             buffer[at : at + size] + _tail(ids[slot], events[slot], logs.get(slot) if logs else None)
@@ -176,6 +177,8 @@ class UserTable:
         size = ROW.itemsize
         if any(len(value) < size + _TAIL.size for value in values):
             raise CorruptRow(f"A row has less than {size + _TAIL.size} bytes")
+        if other := {value[0] for value in values} - {LAYOUT}:
+            raise CorruptRow(f"A row has layout version {min(other)}; this build reads version {LAYOUT}")
         fixed = b"".join([value[:size] for value in values])
         self.write(slots, np.frombuffer(fixed, ROW))
         for slot, value in zip(slots.tolist(), values, strict=True):
@@ -242,7 +245,7 @@ def _tail(session_id: str, event_id: str, log: OrderLog | None) -> bytes:
 
 def check_value(value: bytes) -> bool:
     """Whether a stored value has this version's layout."""
-    if len(value) < ROW.itemsize + _TAIL.size:
+    if len(value) < ROW.itemsize + _TAIL.size or value[0] != LAYOUT:
         return False
     session, event, numbers = _TAIL.unpack_from(value, ROW.itemsize)
     return len(value) == int(ROW.itemsize + _TAIL.size + session + event + 8 * numbers)

@@ -17,7 +17,7 @@ from app.state.state import State
 PARTITION_KEY = b"\xff\x00partition"
 """Not UTF-8, so no user's key."""
 
-_MARK = b"{"  # a user's row begins with 0 or 1
+_MARK = b"{"  # a user's row begins with its layout version
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from schemas.events import CLICK_TYPES
 from schemas.topics import INPUTS
 
+LAYOUT = 2
+"""Version of the stored row; raise it with every change of `ROW` or of what a field means. `{` (123) is taken."""
+
 HIDDEN_UNITS = 32
 RECENT_EVENTS = 16
 PATH_LENGTH = 16
 ITEM_WORDS = 4
 MONEY_SCALE = 10_000
 
+LAYOUT_FIELDS: list[Any] = [("layout", "u1")]  # of a stored row; what it is in memory means nothing
 SESSION_FIELDS: list[Any] = [
     ("open", "u1"),  # 1 while a session is open
     ("path_length", "u1"),  # intents in `path`
@@ -52,7 +56,7 @@ MEMORY_FIELDS: list[Any] = [
     ("recent", "u8", (RECENT_EVENTS,)),  # hashes of the latest event ids, a ring
     ("applied", "i8", (len(INPUTS),)),  # by input topic: the row includes every record of its user below this offset
 ]
-ROW = np.dtype(SESSION_FIELDS + HISTORY_FIELDS + MEMORY_FIELDS)
+ROW = np.dtype(LAYOUT_FIELDS + SESSION_FIELDS + HISTORY_FIELDS + MEMORY_FIELDS)
 
 Rows = NDArray[Any]  # [n] of ROW
 

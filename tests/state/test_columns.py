@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.state.columns import Change, CorruptRow, UserTable, check_value
 from app.state.order_log import OrderLog
-from app.state.rows import HISTORY_FIELDS, MEMORY_FIELDS, ROW, SESSION_FIELDS, clear_history, clear_sessions
+from app.state.rows import HISTORY_FIELDS, LAYOUT, MEMORY_FIELDS, ROW, SESSION_FIELDS, clear_history, clear_sessions
 from tests.harness import DAY, GRACE, LIVES, START
 from tests.schemas.strategies import texts, unhurried
 
@@ -112,7 +112,7 @@ def test_rows_that_no_event_counted_in_are_released() -> None:
 
 def test_every_field_belongs_to_one_lifetime() -> None:
     names = [name for name, *_ in SESSION_FIELDS + HISTORY_FIELDS + MEMORY_FIELDS]
-    assert sorted(names) == sorted(ROW.names or ())
+    assert sorted(["layout", *names]) == sorted(ROW.names or ())
     rows = np.frombuffer(b"\1" * ROW.itemsize, ROW).copy()
     clear_sessions(rows)
     assert [not rows[name].any() for name, *_ in SESSION_FIELDS + HISTORY_FIELDS] == [True] * len(SESSION_FIELDS) + [
@@ -177,7 +177,7 @@ def test_rows_come_back_as_they_were_stored(
     assert other.value(user) == value
     there = other.slot(user)
     assert there is not None
-    assert other.rows[there].tobytes() == fixed
+    assert other.rows[there].tobytes() == bytes([LAYOUT]) + fixed[1:]
     assert (other.session_ids[there], other.last_event_ids[there]) == (session, event)
     assert other.logs.get(there, OrderLog()) == (log or OrderLog())
 
@@ -205,6 +205,7 @@ CORRUPT: dict[str, Callable[[bytes], bytes]] = {
     "cut in the lengths": lambda value: value[: ROW.itemsize + 3],
     "cut at the end": lambda value: value[:-1],
     "too long": lambda value: value + b"\0",
+    "of another layout": lambda value: bytes([LAYOUT - 1]) + value[1:],
     "of another program": lambda value: b'{"watermark": 1}',
 }
 

@@ -1,0 +1,28 @@
+"""The stored row's layout is known by its version alone, so the two change together."""
+
+from xxhash import xxh3_64_hexdigest
+
+from app.state.rows import LAYOUT, ROW
+from schemas.events import CLICK_TYPES
+from schemas.outputs import INTENTS
+from tests.harness import Worker, click
+
+KNOWN = {2: "71ac75bc24878a69"}
+
+
+def test_a_changed_layout_has_another_version() -> None:
+    """What a row's bytes mean: its fields, and the catalogues whose codes it counts by."""
+    meaning = repr((ROW.descr, CLICK_TYPES, INTENTS))
+    assert KNOWN.get(LAYOUT) == xxh3_64_hexdigest(meaning.encode()), "raise LAYOUT and enter the new digest"
+
+
+def test_every_stored_row_begins_with_its_version() -> None:
+    worker = Worker()
+    worker.run(click("a", 0, "1"), click("b", 0, "2"))
+    rows = {key: value for key, value in worker.stored[0].items() if key in (b"a", b"b")}
+    assert [value[:1] for value in rows.values() if value] == [bytes([LAYOUT])] * 2
+    again = worker.restarted()
+    again.run(click("a", 1_000, "3"))
+    value = again.stored[0][b"a"]
+    assert value is not None
+    assert value[0] == LAYOUT
