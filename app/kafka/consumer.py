@@ -75,6 +75,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         base = start if received is None else received
         return None if end is None or base is None else max(0, end - base)
 
+    def rejoin(self) -> None:
+        """Join the group anew: all partitions are revoked and assigned again, these or others."""
+        self._thread.rejoin()
+
     def answered_at(self) -> int | None:
         """When the broker last answered a fetch, with records or without (ms since the epoch); None before that."""
         return self._thread.answered_at()

@@ -64,6 +64,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """From any thread: pause these partitions and no others of the active ones."""
         self.thread_loop.call_soon_threadsafe(self._fetcher.hold, held)
 
+    def rejoin(self) -> None:
+        """From any thread: see `Consumer.rejoin`."""
+        self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)
+
     def offsets(self, tp: Partition) -> tuple[int | None, int | None]:
         """From any thread: the partition's end offset as it is known now, and where its reading began."""
         return self._fetcher.end_offset(tp), self._fetcher.start(tp)

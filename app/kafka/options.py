@@ -37,3 +37,5 @@ class TransportOptions:
     max_record_bytes: int = 1_000_000
     """Of one output record with its headers; at most the broker's `message.max.bytes`."""
     delivery_timeout: float = 60.0
+    transaction_timeout: float = 15.0
+    """After which the broker aborts a transaction: until then a consumer that reads committed records waits for it."""

@@ -43,6 +43,7 @@ def build_batches(
     keys: Sequence[bytes | None],
     values: Sequence[bytes | None],
     headers: Sequence[bytes] | None,
+    transactional: bool = False,
 ) -> list[ColumnBatch]:
     """Split records into record batches of at most `producer_batch_bytes`, in order.
 
@@ -52,7 +53,7 @@ def build_batches(
     batches: list[ColumnBatch] = []
     start = 0
     for body, count in encode_records(keys, values, headers, options.producer_batch_bytes - BATCH_OVERHEAD):
-        batch = ColumnBatch(body, count, timestamp)
+        batch = ColumnBatch(body, count, timestamp, transactional)
         # A record that does not fit into a batch goes alone, so only those can be too large.
         if count == 1 and batch.size() > options.max_record_bytes:
             raise RecordTooLarge(topic, keys[start], batch.size(), options.max_record_bytes)

@@ -24,6 +24,7 @@ _FROM_ATTRIBUTES: Final = 21  # and its checksum from here
 _CHECKSUM: Final = struct.Struct(">I")
 _CHECKSUM_AT: Final = 17
 _MAGIC: Final = 2
+_TRANSACTIONAL: Final = 0x10  # an attribute
 
 
 def varint(number: int) -> bytes:
@@ -147,14 +148,16 @@ class ColumnBatch(BatchBuilder):  # type: ignore[misc]
         body: the bytes of its records.
         records: how many they are.
         timestamp: of all of them, ms since the epoch.
+        transactional: whether they belong to a transaction (KIP-98).
     """
 
-    def __init__(self, body: bytes, records: int, timestamp: int) -> None:
+    def __init__(self, body: bytes, records: int, timestamp: int, transactional: bool = False) -> None:
         super().__init__(0, 0)
         self.close()
         self._relative_offset = records
         self._body = body
         self._timestamp = timestamp
+        self._attributes = _TRANSACTIONAL if transactional else 0
         self._encoded: bytearray | None = None
         self._producer = (-1, -1, -1)
 
@@ -171,9 +174,11 @@ class ColumnBatch(BatchBuilder):  # type: ignore[misc]
         return self._encoded
 
     def _built(self) -> bytearray:
-        records, time = self._relative_offset, self._timestamp
+        records, time, attributes = self._relative_offset, self._timestamp, self._attributes
         buffer = bytearray(_HEADER.size) + self._body
         size = len(buffer) - _FROM_LEADER_EPOCH
-        _HEADER.pack_into(buffer, 0, 0, size, -1, _MAGIC, 0, 0, records - 1, time, time, *self._producer, records)
+        _HEADER.pack_into(
+            buffer, 0, 0, size, -1, _MAGIC, 0, attributes, records - 1, time, time, *self._producer, records
+        )
         _CHECKSUM.pack_into(buffer, _CHECKSUM_AT, crc32c(memoryview(buffer)[_FROM_ATTRIBUTES:]))
         return buffer

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         description="ms without a heartbeat until Kafka gives the partitions away",
     )
     partitions: int = Field(8, ge=1, le=10_000, description="partitions of every topic")
-    guarantee: Guarantee = Field("at_least_once", description="how often an input's outputs are seen")
+    guarantee: Guarantee = Field("exactly_once", description="how often an input's outputs are seen")
 
     state_dir: Path = Field(default_factory=_state_home, description="folder of the local stores")
     session_gap_ms: int = Field(30 * _MINUTE_MS, ge=1_000, description="ms of silence that end a session")
@@ -118,13 +118,6 @@ class Settings(BaseSettings):
             if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
                 raise ValueError(f"must be HOST:PORT, several with commas; {address!r} is not")
         return ",".join(addresses)
-
-    @field_validator("guarantee")
-    @classmethod
-    def _built(cls, guarantee: Guarantee) -> Guarantee:
-        if guarantee == "exactly_once":
-            raise ValueError("must be 'at_least_once' in this version, which cannot promise exactly_once yet")
-        return guarantee
 
     @field_validator("history_ttl_ms")
     @classmethod

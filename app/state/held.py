@@ -18,6 +18,13 @@ from app.state.store import PartitionStore
 Recover: TypeAlias = Callable[[Collection[int]], Awaitable[tuple[dict[int, PartitionStore], RecoveryReport]]]
 """`recover` of partitions, with everything else bound."""
 
+TakeOver: TypeAlias = Callable[[Collection[int], Collection[int]], Awaitable[None]]
+"""Told, before every recovery, which partitions are kept and which are new: when it returns nobody else writes them."""
+
+
+async def _nobody_to_fence(held: Collection[int], new: Collection[int]) -> None:
+    """Where writers of earlier owners are not to be feared."""
+
 
 class PartitionLost(Exception):
     """The partition was given away or read back since the work began: its result must not be used."""
@@ -40,6 +47,8 @@ class HeldPartitions:
     def __init__(self, rows: Rows, recover: Recover) -> None:
         self._rows = rows
         self._recover = recover
+        self.take_over: TakeOver = _nobody_to_fence
+        """Set by whoever writes for the partitions."""
         self._stores: dict[int, PartitionStore] = {}
         self._tenures: Counter[int] = Counter()
         self._unfinished: Counter[int] = Counter()
@@ -64,6 +73,7 @@ class HeldPartitions:
         for partition in set(self._stores) - (set(partitions) - unfinished):
             self._give_up(partition)
         missing = sorted(set(partitions) - set(self._stores))
+        await self.take_over(set(self._stores), missing)
         if not missing:
             return None
         stores, report = await self._recover(missing)
@@ -109,8 +119,9 @@ class HeldPartitions:
             store.write(keys, values, offset or 0)
         self._unfinished[partition] -= 1
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Hold nothing any more. The rows stay, until their partition is assigned again."""
+        await self.take_over((), ())
         for store in self._stores.values():
             store.close()
         self._stores.clear()

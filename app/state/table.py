@@ -86,7 +86,7 @@ class ColumnStore(Store):  # type: ignore[misc]
 
     async def on_stop(self) -> None:
         """Close what is open."""
-        self.table.held.close()
+        await self.table.held.close()
 
 
 class ColumnTable(faust.Table):  # type: ignore[misc]

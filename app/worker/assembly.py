@@ -9,6 +9,7 @@ from app.kafka.faust_app import BatchApp, create_app
 from app.kafka.fetched import Partition
 from app.kafka.options import TransportOptions
 from app.kafka.producer import Producer
+from app.kafka.transactions import TransactionalProducers
 from app.ops.settings import Settings
 from app.pipeline import Limits, Pipeline
 from app.state.columns import Lifetimes
@@ -19,8 +20,11 @@ from app.state.store import Stores
 from app.state.table import ColumnTable
 from app.state.table_manager import ColumnTableManager
 from app.step import Models
+from app.worker.at_least_once import AtLeastOnce
+from app.worker.delivery import Clocks
+from app.worker.exactly_once import ExactlyOnce
 from app.worker.observer import Observer
-from app.worker.processor import Clocks, Processor
+from app.worker.processor import Processor
 from schemas.topics import BY_NAME, DEAD_LETTER, INPUTS
 
 TABLE = "sessions"
@@ -30,6 +34,9 @@ _LARGEST_RECORD = int(BY_NAME[DEAD_LETTER].config["max.message.bytes"])
 def now_ms() -> int:
     """The wall clock, in ms since the epoch."""
     return time.time_ns() // 1_000_000
+
+
+CLOCKS = Clocks(time.monotonic, now_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,15 @@ class ConsumerOffsets:
     def mark_durable(self, tp: Partition, next_offset: int, generation: int | None) -> None:
         """See ``Ledger.mark_durable``."""
         self.consumer.ledger.mark_durable(tp, next_offset, generation)
+
+    def mark_committed(self, tp: Partition, next_offset: int, generation: int | None) -> None:
+        """See ``Ledger.mark_durable_and_committed``."""
+        self.consumer.ledger.mark_durable_and_committed(tp, next_offset, generation)
+        self.consumer.on_commit(True)
+
+    def rejoin(self) -> None:
+        """See ``Consumer.rejoin``."""
+        self.consumer.rejoin()
 
 
 class LazySender:
@@ -115,16 +131,20 @@ def assemble(settings: Settings, models: Models, observer: Observer, partitions:
         on_recovered=_recovered(observer),
     )
     app.tables.add(table)
-    processor = Processor(
-        pipeline,
-        table.held,
-        ConsumerOffsets(app),
-        LazySender(app),
-        table.changelog_topic_name,
-        observer,
-        Clocks(time.monotonic, now_ms),
-    )
+    delivery = _delivery(settings, app, table, observer)
+    processor = Processor(pipeline, table.held, ConsumerOffsets(app), delivery, observer, CLOCKS)
     return Assembly(app, pipeline, table, processor, observer, settings)
+
+
+def _delivery(settings: Settings, app: BatchApp, table: ColumnTable, observer: Observer) -> ExactlyOnce | AtLeastOnce:
+    """What makes steps durable, by the guarantee of the settings."""
+    offsets, changelog = ConsumerOffsets(app), table.changelog_topic_name
+    if settings.guarantee == "at_least_once":
+        return AtLeastOnce(table.held, offsets, LazySender(app), changelog, observer, CLOCKS)
+    producers = TransactionalProducers(settings.broker, settings.group, app.transport_options)
+    delivery = ExactlyOnce(table.held, offsets, producers, settings.group, changelog, observer, CLOCKS, offsets.rejoin)
+    table.held.take_over = delivery.take_over
+    return delivery
 
 
 def build_pipeline(settings: Settings, models: Models, partitions: int) -> Pipeline:

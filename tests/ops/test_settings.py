@@ -71,7 +71,6 @@ def test_models_are_found_from_any_working_directory() -> None:
         ("broker", "a:9092,b:99999", "'b:99999' is not"),
         ("instance", "../other", "must match pattern"),
         ("guarantee", "maybe", "must be 'exactly_once' or 'at_least_once'"),
-        ("guarantee", "exactly_once", "must be 'at_least_once' in this version"),
         ("provider", "tpu", "must be 'auto', 'cpu' or 'cuda'"),
         ("http_port", "70000", "must be less than or equal to 65535"),
         ("watchdog_s", "nan", "must be a finite number"),

@@ -40,7 +40,7 @@ class Worker:
 def worker(tmp_path: Path) -> Iterator[Worker]:
     worker = Worker(tmp_path)
     yield worker
-    worker.held.close()
+    asyncio.run(worker.held.close())
 
 
 def change(worker: Worker, partition: int, key: bytes, value: bytes) -> Work:

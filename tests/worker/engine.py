@@ -17,8 +17,10 @@ from app.state.partition_rows import PartitionRows
 from app.state.recovery import RecoveryReport
 from app.state.store import PartitionStore, Stores
 from app.tally import Tally
+from app.worker.at_least_once import AtLeastOnce
+from app.worker.delivery import Clocks
 from app.worker.observer import Observer
-from app.worker.processor import Clocks, Processor
+from app.worker.processor import Processor
 from schemas.topics import INPUTS
 from tests.harness import SCORED_AT, Input, Worker
 
@@ -78,6 +80,9 @@ class Offsets:
         self.marked.append((tp, next_offset, generation))
         self.ledger.mark_durable(tp, next_offset, generation)
 
+    def mark_committed(self, tp: Partition, next_offset: int, generation: int | None) -> None:
+        raise NotImplementedError("at least once the consumer commits")
+
 
 class Engine:
     """A processor that holds some partitions, and everything around it."""
@@ -90,9 +95,8 @@ class Engine:
         self.held = HeldPartitions(PartitionRows(self.worker.pipeline.state), self._recover)
         observer = Observer(Metrics(CollectorRegistry()), Progress(lambda: 0.0), self.tally)
         clocks = Clocks(lambda: 0.0, lambda: SCORED_AT)
-        self.processor = Processor(
-            self.worker.pipeline, self.held, self.offsets, self.broker, CHANGELOG, observer, clocks
-        )
+        delivery = AtLeastOnce(self.held, self.offsets, self.broker, CHANGELOG, observer, clocks)
+        self.processor = Processor(self.worker.pipeline, self.held, self.offsets, delivery, observer, clocks)
 
     async def assign(self, *partitions: int) -> None:
         """What the group gives to the worker from now on."""
@@ -150,7 +154,7 @@ async def started(folder: Path) -> AsyncIterator[tuple[Engine, "asyncio.Task[Non
         running.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await running
-        engine.held.close()
+        await engine.held.close()
 
 
 async def settle() -> None:

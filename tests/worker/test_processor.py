@@ -9,7 +9,7 @@ import pytest
 
 from app.kafka.partition import partition_of
 from app.kafka.producer import DeliveryFailed
-from app.worker.processor import STEPS_IN_FLIGHT
+from app.worker.at_least_once import STEPS_IN_FLIGHT
 from schemas.topics import CLICKSTREAM, DECISIONS, ORDERS, RISK_EVENTS
 from tests.harness import Input, click, order
 from tests.worker.engine import CHANGELOG, Delivery, Engine, settle, started

@@ -1,0 +1,138 @@
+"""At least once: first the broker has every output, then the changelog, then the local store, then offsets may move.
+
+The changelog waits for the outputs because rows remember what was scored: a row that is recovered while outputs of its
+events are missing would have them taken for repetitions, and never sent. If delivery fails nothing is marked, and the
+worker ends.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from app.state.held import HeldPartitions, PartitionLost
+from app.worker.delivery import Clocks, Offsets, Step
+from app.worker.observer import Observer
+
+STEPS_IN_FLIGHT = 4
+
+_Logged = dict[int, Awaitable[int]]
+
+
+class Sender(Protocol):
+    """What hands records to the broker, in order per partition; see ``app.kafka.producer.Producer``."""
+
+    async def send_records(
+        self,
+        topic: str,
+        partition: int,
+        timestamp: int,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        headers: Sequence[bytes] | None = None,
+    ) -> Awaitable[int]:
+        """Returns what resolves, once all are acknowledged, to the offset after the last."""
+        ...
+
+
+class AtLeastOnce:
+    """Sends steps one behind the other; see ``app.worker.delivery.Delivery``.
+
+    Args:
+        held: the partitions whose rows this worker holds, with their local stores.
+        offsets: of the consumer.
+        sender: to the broker.
+        changelog: name of the changelog topic.
+        observer: told of every step that is durable.
+        clocks: the time.
+    """
+
+    def __init__(
+        self,
+        held: HeldPartitions,
+        offsets: Offsets,
+        sender: Sender,
+        changelog: str,
+        observer: Observer,
+        clocks: Clocks,
+    ) -> None:
+        self._held = held
+        self._offsets = offsets
+        self._sender = sender
+        self._changelog = changelog
+        self._observer = observer
+        self._clocks = clocks
+        self._room = asyncio.Semaphore(STEPS_IN_FLIGHT)
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._latest: asyncio.Task[None] | None = None
+        self._latest_logged: asyncio.Task[_Logged] | None = None
+        self.on_change: Callable[[], None] = lambda: None
+
+    async def room(self) -> None:
+        """Until a step more may be in flight.
+
+        Raises:
+            DeliveryFailed, RecordTooLarge: a step could not be made durable.
+        """
+        async with self._room:
+            self._raise_failure()
+
+    async def deliver(self, step: Step) -> None:
+        """Send a step's outputs, in order after those of the steps before; its changelog records follow."""
+        await self._room.acquire()
+        send, now_ms = self._sender.send_records, self._clocks.now_ms()
+        outputs = [
+            await send(out.topic, out.partition, now_ms, out.keys, out.values, out.headers)
+            for out in step.work.outgoing
+        ]
+        self._latest_logged = asyncio.create_task(self._log(step, outputs, self._latest_logged))
+        self._latest = task = asyncio.create_task(self._make_durable(step, self._latest_logged, self._latest))
+        self._in_flight.add(task)
+        task.add_done_callback(self._done)
+
+    async def drain(self) -> None:
+        """Until every step in flight is durable; after a failure it waits for nothing more than the others' end."""
+        while pending := [task for task in self._in_flight if not task.done()]:
+            await asyncio.wait(pending)
+
+    async def _log(
+        self, step: Step, outputs: Sequence[Awaitable[int]], before: "asyncio.Task[_Logged] | None"
+    ) -> _Logged:
+        """Once a step's outputs are acknowledged send its changelog records, after those of the step before."""
+        await asyncio.gather(*outputs)
+        if before is not None:
+            await before
+        send, now_ms = self._sender.send_records, self._clocks.now_ms()
+        return {
+            each.partition: await send(self._changelog, each.partition, now_ms, each.keys, each.values)
+            for each in step.work.changes
+            if self._held.holds(step.tenures[each.partition])  # else it would overwrite another worker's rows
+        }
+
+    async def _make_durable(
+        self, step: Step, logged: "asyncio.Task[_Logged]", before: asyncio.Task[None] | None
+    ) -> None:
+        ends = {partition: await delivery for partition, delivery in (await logged).items()}
+        if before is not None:
+            await before
+        changes = {change.partition: change for change in step.work.changes}
+        for partition, tenure in step.tenures.items():
+            change = changes.get(partition)
+            with suppress(PartitionLost):
+                self._held.write(
+                    tenure, change.keys if change else [], change.values if change else [], ends.get(partition)
+                )
+        for tp, offset in step.work.next_offsets.items():
+            self._offsets.mark_durable(tp, offset, step.generation)
+        self._observer.durable(step.work, step.computing, self._clocks.monotonic() - step.computed_at)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._room.release()
+        if task.cancelled() or task.exception() is None:
+            self._in_flight.discard(task)
+        self.on_change()
+
+    def _raise_failure(self) -> None:
+        for task in self._in_flight:
+            if task.done() and (error := task.exception()):
+                raise error

@@ -1,0 +1,258 @@
+"""Exactly once: a transaction carries outputs, changelog records and input offsets; the local store follows it.
+
+Each partition commits by itself, so commits overlap. While one is under way steps gather behind it, and the next
+transaction takes them all: a busy worker makes few large ones. Of rows that several of those steps changed, only the
+last goes into the changelog.
+
+A transaction that fails may have been committed or not. So its partition is given up at once, with everything that
+waits behind it, and read back: from the changelog, behind a new producer that has fenced the old one. The state then
+says which input it includes.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from app.kafka.fetched import Partition
+from app.kafka.producer import RecordTooLarge
+from app.kafka.transactions import Send
+from app.publish.outgoing import Outgoing
+from app.state.columns import Change
+from app.state.held import HeldPartitions, PartitionLost
+from app.worker.delivery import Clocks, Offsets, Step
+from app.worker.observer import Observer
+
+STEPS_IN_FLIGHT = 64
+
+log = structlog.get_logger(__name__)
+
+
+class Transactional(Protocol):
+    """Commits the work of one partition; see ``app.kafka.transactions.TransactionalProducer``."""
+
+    async def commit(self, sends: Sequence[Send], offsets: Mapping[Partition, int], group: str) -> list[int]:
+        """Write records and input offsets together; tells the offset after each part's last record."""
+        ...
+
+    async def stop(self) -> None:
+        """Close it."""
+        ...
+
+
+class Producers(Protocol):
+    """Makes them; see ``app.kafka.transactions.TransactionalProducers``."""
+
+    async def start(self, partitions: Collection[int]) -> Mapping[int, Transactional]:
+        """Producers that have fenced whoever wrote for the partitions before."""
+        ...
+
+
+@dataclass(eq=False)
+class _InFlight:
+    """A step, and the partitions in which it is not committed yet."""
+
+    step: Step
+    partitions: set[int]
+
+
+@dataclass(eq=False)
+class _Lane:
+    """One partition's producer, and the steps that wait for its next transaction."""
+
+    producer: Transactional
+    waiting: deque[_InFlight] = field(default_factory=deque)
+    committing: asyncio.Task[None] | None = None
+
+
+class ExactlyOnce:
+    """See ``app.worker.delivery.Delivery``.
+
+    Args:
+        held: the partitions whose rows this worker holds, with their local stores.
+        offsets: of the consumer.
+        producers: make a producer for each partition that is taken over.
+        group: the consumer group.
+        changelog: name of the changelog topic.
+        observer: told of every step that is durable.
+        clocks: the time.
+        give_up: called when partitions must be given up and taken back: the state in memory is of no use.
+    """
+
+    def __init__(
+        self,
+        held: HeldPartitions,
+        offsets: Offsets,
+        producers: Producers,
+        group: str,
+        changelog: str,
+        observer: Observer,
+        clocks: Clocks,
+        give_up: Callable[[], None],
+    ) -> None:
+        self._held = held
+        self._offsets = offsets
+        self._producers = producers
+        self._group = group
+        self._changelog = changelog
+        self._observer = observer
+        self._clocks = clocks
+        self._give_up = give_up
+        self.on_change: Callable[[], None] = lambda: None
+        self._lanes: dict[int, _Lane] = {}
+        self._steps = 0
+        self._changed = asyncio.Event()
+        self._failure: Exception | None = None
+
+    async def take_over(self, held: Collection[int], new: Collection[int]) -> None:
+        """Go on with the partitions ``held`` and begin those that are ``new``; all others are over.
+
+        When it returns no other worker can write for the new ones.
+        """
+        over = {partition: lane for partition, lane in self._lanes.items() if partition not in held}
+        for partition in over:
+            del self._lanes[partition]
+        await asyncio.gather(*(self._close(partition, lane) for partition, lane in over.items()))
+        for partition, producer in (await self._producers.start(new)).items():
+            self._lanes[partition] = _Lane(producer)
+
+    async def room(self) -> None:
+        """Until a step more may be in flight.
+
+        Raises:
+            RecordTooLarge: a record that the broker will never take.
+        """
+        while self._steps >= STEPS_IN_FLIGHT and self._failure is None:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    async def deliver(self, step: Step) -> None:
+        """Let a step wait for the next transaction of each of its partitions."""
+        entry = _InFlight(step, set(step.tenures))
+        self._steps += 1
+        for partition in step.tenures:
+            lane = self._lanes.get(partition)
+            if lane is None:  # it failed, and is about to be read back
+                self._leave(entry, partition)
+                continue
+            lane.waiting.append(entry)
+            if lane.committing is None:
+                lane.committing = asyncio.create_task(self._commit_all(partition, lane))
+
+    async def drain(self) -> None:
+        """Until nothing waits for a transaction, or for the end of one."""
+        while running := [lane.committing for lane in self._lanes.values() if lane.committing is not None]:
+            await asyncio.wait(running)
+
+    async def _commit_all(self, partition: int, lane: _Lane) -> None:
+        try:
+            while lane.waiting:
+                await self._commit(partition, lane)
+        except Exception as error:
+            await self._fail(partition, lane, error)
+        finally:
+            lane.committing = None
+
+    async def _commit(self, partition: int, lane: _Lane) -> None:
+        """One transaction, of all steps that wait."""
+        entries = list(lane.waiting)
+        steps = [entry.step for entry in entries]
+        change = _merged_change(partition, steps)
+        sends = _sends(partition, steps, self._clocks.now_ms())
+        if change.keys:
+            sends.append(Send(self._changelog, partition, self._clocks.now_ms(), change.keys, change.values))
+        offsets = _next_offsets(partition, steps)
+        ends = await lane.producer.commit(sends, offsets, self._group)
+        if self._lanes.get(partition) is not lane:
+            raise PartitionLost(f"partition {partition} was given away while a transaction of it was being committed")
+        self._held.write(steps[0].tenures[partition], change.keys, change.values, ends[-1] if change.keys else None)
+        for step in steps[1:]:
+            self._held.write(step.tenures[partition], [], [], None)
+        for tp, offset in offsets.items():
+            self._offsets.mark_committed(tp, offset, steps[-1].generation)
+        for entry in entries:
+            lane.waiting.popleft()
+            self._leave(entry, partition, committed=True)
+
+    async def _fail(self, partition: int, lane: _Lane, error: Exception) -> None:
+        """Give the partition up. Its work stays unfinished in ``held``, so that the next assignment reads it back."""
+        for entry in lane.waiting:
+            self._leave(entry, partition)
+        lane.waiting.clear()
+        if self._lanes.get(partition) is not lane:
+            return
+        del self._lanes[partition]
+        if isinstance(error, RecordTooLarge):
+            self._failure = error
+        else:
+            log.warning("a transaction failed: its partition is read back", partition=partition, reason=repr(error))
+            self._give_up()
+        self._wake()
+        await lane.producer.stop()
+
+    def _leave(self, entry: _InFlight, partition: int, committed: bool = False) -> None:
+        """A step has left one of its partitions; once it has left them all, it is no longer in flight."""
+        entry.partitions.discard(partition)
+        if not entry.partitions:
+            self._steps -= 1
+            if committed:
+                step = entry.step
+                self._observer.durable(step.work, step.computing, self._clocks.monotonic() - step.computed_at)
+            self._wake()
+
+    async def _close(self, partition: int, lane: _Lane) -> None:
+        if lane.committing is not None:
+            lane.committing.cancel()
+            await asyncio.wait([lane.committing])
+        while lane.waiting:
+            self._leave(lane.waiting.popleft(), partition)
+        await lane.producer.stop()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self.on_change()
+
+
+def _sends(partition: int, steps: Sequence[Step], now_ms: int) -> list[Send]:
+    """The outputs of ``steps`` in one partition: those of each topic together."""
+    by_topic: dict[str, list[Outgoing]] = {}
+    for step in steps:
+        for out in step.work.outgoing:
+            if out.partition == partition:
+                by_topic.setdefault(out.topic, []).append(out)
+    return [_joined(parts, now_ms) for parts in by_topic.values()]
+
+
+def _joined(parts: Sequence[Outgoing], now_ms: int) -> Send:
+    first = parts[0]
+    if len(parts) == 1:
+        return Send(first.topic, first.partition, now_ms, first.keys, first.values, first.headers)
+    return Send(
+        first.topic,
+        first.partition,
+        now_ms,
+        [key for part in parts for key in part.keys],
+        [value for part in parts for value in part.values],
+        None if first.headers is None else [block for part in parts for block in part.headers or ()],
+    )
+
+
+def _merged_change(partition: int, steps: Sequence[Step]) -> Change:
+    """The latest of each changed row, in the order in which they were last changed."""
+    latest: dict[bytes, bytes | None] = {}
+    for step in steps:
+        for change in step.work.changes:
+            if change.partition == partition:
+                for key, value in zip(change.keys, change.values, strict=True):
+                    latest.pop(key, None)
+                    latest[key] = value
+    return Change(partition, list(latest), list(latest.values()))
+
+
+def _next_offsets(partition: int, steps: Sequence[Step]) -> dict[Partition, int]:
+    return {tp: offset for step in steps for tp, offset in step.work.next_offsets.items() if tp[1] == partition}
