@@ -13,7 +13,8 @@ DecimalText = Annotated[str, Meta(pattern="^[0-9]+$")]
 class CloudEventHeaders(Struct, frozen=True, omit_defaults=True, rename={"content_type": "content-type"}):
     """CloudEvents 1.0 in binary mode (Kafka protocol binding §3.2), and the trace context passed through.
 
-    `ce_type` ends in the contract's major version; `ce_time` is the event time in RFC 3339.
+    `ce_type` ends in the contract's major version; `ce_time` is the event time in RFC 3339, of
+    a dead letter the time of the input's record.
     """
 
     ce_id: str

@@ -18,7 +18,10 @@ from schemas.topics import CLICKSTREAM, LABELS, ORDERS
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that cannot be processed: where it was, its original bytes, and why."""
+    """A record that cannot be processed: where it was, its original bytes, and why.
+
+    ``timestamp`` is the record's own, in ms since the epoch, and ``trace`` its ``traceparent`` header.
+    """
 
     topic: str
     partition: int
@@ -29,6 +32,8 @@ class Rejected:
     stage: str
     error: str
     message: str
+    timestamp: int
+    trace: bytes | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,15 +249,29 @@ def _code(event: InputEvent, format_: _Format) -> int:
 
 
 def _rejected(fetched: Fetched, index: int, failure: FailureType, stage: str, error: str, message: str) -> Rejected:
-    key, value = fetched.keys[index], fetched.values[index]
-    offset = int(fetched.offsets[index])
-    return Rejected(fetched.topic, fetched.partition, offset, key, value, failure, stage, error, message)
+    return Rejected(
+        topic=fetched.topic,
+        partition=fetched.partition,
+        offset=int(fetched.offsets[index]),
+        key=fetched.keys[index],
+        value=fetched.values[index],
+        failure=failure,
+        stage=stage,
+        error=error,
+        message=message,
+        timestamp=int(fetched.timestamps[index]),
+        trace=_trace(fetched, index),
+    )
+
+
+def _trace(fetched: Fetched, index: int) -> bytes | None:
+    return dict(fetched.headers[index]).get("traceparent") if fetched.headers else None
 
 
 def _traces(fetched: Fetched, sources: list[int]) -> list[bytes | None] | None:
     if fetched.headers is None:
         return None
-    found = [dict(fetched.headers[index]).get("traceparent") for index in sources]
+    found = [_trace(fetched, index) for index in sources]
     return found if any(found) else None
 
 

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
+from app.kafka.fetched import Headers
 from app.kafka.record_batch import encode_header, length
 from schemas.topics import BY_NAME
 
 _SOURCE: Final = b"/sluice"
+_LAST_MS: Final = 253_402_300_799_999  # of the year 9999
 _MILLIS: Final = [f".{ms:03d}Z".encode() for ms in range(1000)]
 _TIME: Final = encode_header("ce_time", b"2026-01-01T00:00:00.000Z")[: -len(b"2026-01-01T00:00:00.000Z")]
 _ID: Final = encode_header("ce_id", b"")[:-1]  # without the length of its value
@@ -63,16 +65,28 @@ def cloud_events(
     ]
 
 
+def cloud_event(topic: str, id_: str, ts: int, content_type: bytes, trace: bytes | None) -> Headers:
+    """The same headers for one record, not encoded; a time that RFC 3339 cannot say is the nearest that it can."""
+    when = min(max(ts, 0), _LAST_MS)
+    headers: Headers = [(name, value) for name, value in _constants(topic, content_type).items()]
+    headers += [("ce_id", id_.encode()), ("ce_time", _second(when // 1000) + _MILLIS[when % 1000])]
+    return headers if trace is None else [*headers, ("traceparent", trace)]
+
+
 @lru_cache(maxsize=64)
 def _constant(topic: str, count: int) -> bytes:
     """The headers that are the same for all records of a topic, up to the id's value."""
-    constant = {
+    constants = _constants(topic, b"application/json")
+    return length(count) + b"".join(encode_header(name, value) for name, value in constants.items()) + _ID
+
+
+def _constants(topic: str, content_type: bytes) -> dict[str, bytes]:
+    return {
         "ce_specversion": b"1.0",
         "ce_type": (BY_NAME[topic].ce_type or topic).encode(),
         "ce_source": _SOURCE,
-        "content-type": b"application/json",
+        "content-type": content_type,
     }
-    return length(count) + b"".join(encode_header(name, value) for name, value in constant.items()) + _ID
 
 
 @lru_cache(maxsize=4096)

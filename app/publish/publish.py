@@ -19,7 +19,7 @@ def publish(effects: Effects, models: Models, now_ms: int, with_headers: bool) -
         effects: of one step.
         models: those that scored it.
         now_ms: the time of scoring, ms since the epoch.
-        with_headers: whether outputs carry CloudEvents headers; dead letters always carry theirs.
+        with_headers: whether outputs carry CloudEvents headers; dead letters carry their reason always.
     """
     intent = ModelRef(models.intent.name, models.intent.version)
     risk = ModelRef(models.risk.name, models.risk.version)
@@ -30,4 +30,4 @@ def publish(effects: Effects, models: Models, now_ms: int, with_headers: bool) -
     if effects.closed:
         yield from session_events(effects.closed, intent, now_ms, with_headers)
     if effects.rejected:
-        yield from dead_letters(effects.rejected)
+        yield from dead_letters(effects.rejected, with_headers)

@@ -15,7 +15,7 @@ from app.models.runtime import IntentScores, RiskScores
 from app.rules.policy import _NAMESPACE, POLICY
 from app.step import Models
 from schemas.events import MAX_AMOUNT, MAX_ID
-from schemas.headers import CLOUD_EVENT_HEADERS
+from schemas.headers import CLOUD_EVENT_HEADERS, DEAD_LETTER_HEADERS
 from schemas.outputs import INTENTS, MAX_REASONS, OutputEvent
 from schemas.topics import ALERTS, BY_NAME, DEAD_LETTER, DECISIONS, INTENT_EVENTS, RISK_EVENTS, SESSION_EVENTS
 from tests.fakes import FakeIntentModel, FakeRiskModel, Floats
@@ -268,4 +268,4 @@ def test_outputs_may_go_without_cloudevents_headers_but_dead_letters_keep_theirs
     worker = Worker(with_headers=False)
     found = worker.run(traced(click("u", 0, "a"), b"00-a-01"), order("u", 1, "o"), raw(b"bad"))
     for record in found:
-        assert bool(record.headers) == (record.topic == DEAD_LETTER)
+        assert set(record.headers) == (set(DEAD_LETTER_HEADERS) if record.topic == DEAD_LETTER else set())
