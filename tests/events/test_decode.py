@@ -1,6 +1,7 @@
 """Decoding: columns out of a fetch, whole or record by record, with the same result."""
 
 import json
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -51,6 +52,26 @@ def test_whole_or_one_by_one_valid_events_come_out_alike(events: list[object]) -
     assert whole.events == single.events == events
     assert whole.users == single.users
     assert whole.codes.tolist() == single.codes.tolist()
+
+
+def test_what_is_wrong_with_one_record_is_told_of_it_alone() -> None:
+    inputs = [
+        click("u", 0, "good"),
+        click("u", 1, "alias", "view_item"),
+        click("u", 2, "nobody", user_id=None),
+        click("u", 3, "unknown", "flew_away"),
+        raw(click("u", 4, "another").value, b"v"),
+        raw(b"bad"),
+        click("u", 6, "last", "cart_viewed"),
+    ]
+    found = decode(*[replace(one, partition=0) for one in inputs])
+    assert [event.event_id for event in found.events] == ["good", "alias", "last"]
+    assert [CLICK_TYPES[code] for code in found.codes.tolist()] == ["page_viewed", "product_viewed", "cart_viewed"]
+    assert (found.users, found.sources, found.offsets.tolist()) == (["u"] * 3, [0, 1, 6], [0, 1, 6])
+    messages = ["neither `user_id` nor", "Unknown type 'flew_away'", "key b'v' is not", "JSON is malformed"]
+    for rejected, offset, message in zip(found.rejected, [2, 3, 4, 5], messages, strict=True):
+        assert rejected.offset == offset
+        assert message in rejected.message
 
 
 @pytest.mark.parametrize("name", ALIASES)
