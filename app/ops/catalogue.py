@@ -38,7 +38,10 @@ REREAD_EVENTS = Metric(
     "counter", "sluice_reread_events_total", "Events read again after a crash that their user's row included: left out."
 )
 UNKNOWN_FIELDS = Metric(
-    "counter", "sluice_unknown_fields_total", "Fields no contract names, in a sample of events.", ("topic",)
+    "counter",
+    "sluice_unknown_fields_total",
+    "Fields no contract names, in the first event of each fetch and every 128th after it.",
+    ("topic",),
 )
 CLOSED_SESSIONS = Metric("counter", "sluice_closed_sessions_total", "Sessions ended by their gap.")
 EXPIRED_HISTORIES = Metric(
