@@ -150,6 +150,7 @@ class Pipeline:
         """What may go: of each partition its share, then what is left to those that have more.
 
         Shares make waves wide: the busiest users of all partitions go side by side. A deep partition starves nobody.
+        A piece also ends where a topic runs out; what may go on without that topic joins the same step.
         """
         found: list[Aligned] = []
         room = self._limits.step_records
@@ -162,7 +163,7 @@ class Pipeline:
                 if piece:
                     found.append(piece)
                     room -= piece.records
-                    if piece.records == share:
+                    if piece.records and aligner.records:
                         more.append(aligner)
             ready = more
         return found

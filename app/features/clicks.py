@@ -58,6 +58,8 @@ def click_features(rows: Rows, clicks: SortedClicks, seen: Sessions) -> NDArray[
     out = np.empty((len(CLICK_FEATURES), len(clicks.ts)), np.float32)
     out[:types] = clicks.type == np.arange(types)[:, None]
     out[types : 2 * types] = seen.counts
+    items, repeats, categories = seen.distinct
+    sessions, user_clicks, adds, purchases, abandoned_carts = seen.history
     angle = (clicks.ts % _DAY_MS) * (2 * np.pi / _DAY_MS)
     first_seen = rows["first_seen"][clicks.user]
     rest = (
@@ -65,19 +67,19 @@ def click_features(rows: Rows, clicks: SortedClicks, seen: Sessions) -> NDArray[
         np.maximum(clicks.ts - seen.started_at, 0) / 1000,
         seen.gap_ms / 1000,
         seen.new,
-        seen.items,
-        seen.repeats,
+        items,
+        repeats,
         seen.repeated,
-        seen.categories,
+        categories,
         np.maximum(seen.cart, 0) / MONEY_SCALE,
         np.maximum(seen.counts[ADDED] - seen.counts[REMOVED], 0),
         clicks.price,
         clicks.price > 0,
-        seen.sessions,
-        seen.clicks,
-        seen.adds,
-        seen.purchases,
-        seen.abandoned_carts,
+        sessions,
+        user_clicks,
+        adds,
+        purchases,
+        abandoned_carts,
         np.where(seen.last_purchase > 0, np.maximum(clicks.ts - seen.last_purchase, 0), 0) / 1000,
         seen.last_purchase > 0,
         np.maximum(clicks.ts - first_seen, 0) / 1000,

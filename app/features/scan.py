@@ -37,6 +37,14 @@ def first_rows(starts: Ints, n: int) -> Flags:
     return flags
 
 
+def last_rows(starts: Ints, n: int) -> Ints:
+    """Index of the last row of each group [groups], from the first ones."""
+    last = np.empty_like(starts)
+    last[:-1] = starts[1:] - 1
+    last[-1:] = n - 1
+    return last
+
+
 def running_sum(values: NDArray[Any], starts: Ints, group: Ints, base: NDArray[Any] | int = 0) -> NDArray[Any]:
     """Sum of ``values`` [..., n] from each group's first row up to and including each row, plus ``base`` [..., groups].
 
@@ -52,11 +60,11 @@ def running_sum(values: NDArray[Any], starts: Ints, group: Ints, base: NDArray[A
 
 
 def running_max(values: Ints, starts: Ints, group: Ints, base: Ints) -> Ints:
-    """Maximum of ``values`` [n] (0 to 2**43) and the group's ``base`` [groups] up to and including each row."""
-    lifted = values + group * _SPAN
-    if len(lifted):
-        lifted[starts] = np.maximum(lifted[starts], base + group[starts] * _SPAN)
-    return np.asarray(np.maximum.accumulate(lifted) - group * _SPAN)
+    """Maximum of ``values`` [..., n] (0 to 2**43) and the group's ``base`` [..., groups] up to each row."""
+    floor = group * _SPAN
+    lifted = values + floor
+    lifted[..., starts] = np.maximum(lifted[..., starts], base + floor[starts])
+    return np.asarray(np.maximum.accumulate(lifted, axis=-1) - floor)
 
 
 def previous(values: NDArray[Any], starts: Ints, base: NDArray[Any]) -> NDArray[Any]:

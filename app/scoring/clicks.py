@@ -11,13 +11,13 @@ from app.batch import CLICK, Batch
 from app.effects import ClosedSession, Effects, ScoredClicks
 from app.events.records import Records
 from app.features.clicks import click_features
-from app.features.scan import Flags, Ints, group_index, previous, ranks
-from app.features.session import Sessions, SortedClicks, scan_sessions, set_bits
+from app.features.scan import Flags, Ints, first_rows, group_index, group_starts, last_rows, previous, ranks
+from app.features.session import Sessions, SortedClicks, scan_sessions
 from app.models.runtime import IntentScorer
 from app.models.waves import score_waves
 from app.scoring.sessions import closed_rows
 from app.state.columns import UserTable
-from app.state.rows import MONEY_SCALE, PATH_LENGTH, Rows
+from app.state.rows import BLOCKS, MONEY_SCALE, PATH_LENGTH, Rows
 from schemas.events import Click
 from schemas.outputs import FailureType
 from schemas.topics import CLICKSTREAM
@@ -102,12 +102,13 @@ def _sorted_clicks(events: list[Click], owner: Ints, ts: Ints, codes: Ints) -> S
     price = np.array([event.price or 0.0 for event in events], np.float64)
     quantity = np.array([1 if event.quantity is None else event.quantity for event in events], np.float64)
     digest, cached = xxh3_64_intdigest, _category_hash
+    items = [digest(event.product_id.encode()) if event.product_id else 0 for event in events]
+    categories = [cached(event.category) if event.category else 0 for event in events]
     return SortedClicks(
         user=owner,
         ts=ts,
         type=codes,
-        item=np.array([digest(event.product_id.encode()) if event.product_id else 0 for event in events], np.uint64),
-        category=np.array([cached(event.category) if event.category else 0 for event in events], np.uint64),
+        hashes=np.array((items, categories), np.uint64),
         price=price,
         amount=np.rint(np.minimum(price * quantity * MONEY_SCALE, _MAX_AMOUNT)).astype(np.int64),
     )
@@ -145,9 +146,8 @@ def made_session_id(user: str, started_at: int) -> str:
 def _changes(rows: Rows, seen: Seen, intent: Ints) -> Flags:
     """Which clicks change the intent of their session."""
     sessions = seen.sessions
-    open_rows = rows[sessions.session_user]
-    length = open_rows["path_length"].astype(np.int64)
-    latest = open_rows["path"][np.arange(len(length)), np.maximum(length - 1, 0)]
+    length = rows["path_length"][sessions.session_user].astype(np.int64)
+    latest = rows["path"][sessions.session_user, np.maximum(length - 1, 0)]
     base = np.where(sessions.continued & (length > 0), latest, _NO_INTENT)
     return np.asarray(intent != previous(intent, sessions.session_starts, base))
 
@@ -164,12 +164,11 @@ def _closed(
 ) -> list[ClosedSession]:
     """The sessions that ended because the same user's next one began, each user's in order."""
     sessions = seen.sessions
-    first = sessions.session[sessions.user_starts]
-    owners = sessions.session_user[first]
-    replaced = owners[~sessions.continued[first] & (rows["open"][owners] == 1)]
-    closed = closed_rows(table, slots[replaced], rows[replaced])
-    ends = np.append(sessions.session_starts[1:], len(events)) - 1
-    for session in np.flatnonzero(sessions.session_user[:-1] == sessions.session_user[1:]).tolist():
+    owners = sessions.users
+    replaced = owners[sessions.new[sessions.user_starts] & (rows["open"][owners] == 1)]
+    closed = closed_rows(table, slots[replaced], rows[replaced]) if len(replaced) else []
+    ends = last_rows(sessions.session_starts, len(events))
+    for session in (sessions.session_user[:-1] == sessions.session_user[1:]).nonzero()[0].tolist():
         start, end = int(sessions.session_starts[session]), int(ends[session])
         row = int(sessions.session_user[session])
         begun = rows["path"][row][: rows["path_length"][row]].tolist() if sessions.continued[session] else []
@@ -194,55 +193,42 @@ def _closed(
 
 def _leave(rows: Rows, seen: Seen, hidden: NDArray[np.float32], intent: Ints, changed: Flags) -> None:
     """Write into ``rows`` what each user's last click left, in place."""
-    sessions, clicks = seen.sessions, seen.clicks
-    last = np.append(sessions.user_starts[1:], len(clicks.ts)) - 1
-    owner = clicks.user[last]
+    sessions, owner = seen.sessions, seen.sessions.users
+    last = last_rows(sessions.user_starts, len(intent))
     session = sessions.session[last]
     began = owner[~sessions.continued[session]]
-    for name in ("item_bits", "category_bits", "path", "path_length"):
-        rows[name][began] = 0
-    is_last = np.zeros(len(sessions.session_starts), np.bool_)
-    is_last[session] = True
+    blocks = rows.view(BLOCKS)
+    blocks["seen"][began] = 0
+    rows["path_length"][began] = 0
+    rows["path"][began] = 0
+    is_last = first_rows(session, len(sessions.session_starts))
     current = is_last[sessions.session]
-    _leave_bits(rows, seen, current)
+    sessions.bits.set(sessions.new_bits & current, seen.clicks.user, blocks["seen"])
     _leave_path(rows, seen, current & changed, intent)
     rows["open"][owner] = 1
     rows["last_click"][owner] = sessions.latest[last]
-    rows["counts"][owner] = sessions.counts[:, last].T
-    for name in ("started_at", "events", "cart", "items", "repeats", "categories"):
-        rows[name][owner] = getattr(sessions, name)[last]
-    for name in ("sessions", "clicks", "adds", "purchases", "abandoned_carts", "last_purchase"):
+    for name in ("counted", "distinct", "history"):
+        blocks[name][owner] = getattr(sessions, name)[:, last].T
+    for name in ("started_at", "cart", "last_purchase"):
         rows[name][owner] = getattr(sessions, name)[last]
     rows["hidden"] = hidden
 
 
-def _leave_bits(rows: Rows, seen: Seen, current: Flags) -> None:
-    clicks, sessions = seen.clicks, seen.sessions
-    items = current & sessions.new_items
-    set_bits(clicks.item[items], clicks.user[items], rows["item_bits"])
-    categories = current & sessions.new_categories
-    words = rows["category_bits"][:, None]
-    set_bits(clicks.category[categories], clicks.user[categories], words)
-
-
 def _leave_path(rows: Rows, seen: Seen, grown: Flags, intent: Ints) -> None:
-    where = np.flatnonzero(grown)
-    if len(where) == 0:
-        return
+    where = grown.nonzero()[0]
     owner = seen.clicks.user[where]
-    starts = np.flatnonzero(np.concatenate(([True], owner[1:] != owner[:-1])))
-    marks = np.zeros(len(where), np.bool_)
-    marks[starts] = True
-    place = rows["path_length"][owner] + ranks(starts, group_index(marks))
+    starts = group_starts(owner)
+    place = rows["path_length"][owner] + ranks(starts, group_index(first_rows(starts, len(owner))))
     fits = place < PATH_LENGTH
-    rows["path"][owner[fits], place[fits]] = intent[where][fits]
-    np.maximum.at(rows["path_length"], owner[fits], (place[fits] + 1).astype(np.uint8))
+    owner, place = owner[fits], place[fits]
+    rows["path"][owner, place] = intent[where[fits]]
+    np.maximum.at(rows["path_length"], owner, (place + 1).astype(np.uint8))
 
 
 def _leave_ids(table: UserTable, slots: Ints, seen: Seen, ids: list[str], events: list[Click]) -> None:
     sessions = seen.sessions
-    last = np.append(sessions.user_starts[1:], len(events)) - 1
-    owners = slots[seen.clicks.user[last]].tolist()
+    last = last_rows(sessions.user_starts, len(events))
+    owners = slots[sessions.users].tolist()
     for slot, row, session in zip(owners, last.tolist(), sessions.session[last].tolist(), strict=True):
         table.session_ids[slot] = ids[session]
         table.last_event_ids[slot] = events[row].event_id

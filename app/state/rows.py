@@ -61,6 +61,30 @@ ROW = np.dtype(LAYOUT_FIELDS + SESSION_FIELDS + HISTORY_FIELDS + MEMORY_FIELDS)
 Rows = NDArray[Any]  # [n] of ROW
 
 
+def _blocks(**names: tuple[str, ...]) -> np.dtype[Any]:
+    """Fields of ``ROW`` that lie side by side and have one type, each group of them as one field."""
+    assert ROW.fields is not None
+    formats, offsets = [], []
+    for group in names.values():
+        types = [ROW.fields[name][0] for name in group]
+        starts = [ROW.fields[name][1] for name in group]
+        ends = [start + type_.itemsize for start, type_ in zip(starts, types, strict=True)]
+        if starts[1:] != ends[:-1] or len({type_.base for type_ in types}) > 1:
+            raise TypeError(f"{group} do not lie side by side in a row")
+        formats.append((types[0].base, ((ends[-1] - starts[0]) // types[0].base.itemsize,)))
+        offsets.append(starts[0])
+    return np.dtype({"names": list(names), "formats": formats, "offsets": offsets, "itemsize": ROW.itemsize})
+
+
+BLOCKS = _blocks(
+    counted=("events", "counts"),
+    distinct=("items", "repeats", "categories"),
+    seen=("item_bits", "category_bits"),
+    history=("sessions", "clicks", "adds", "purchases", "abandoned_carts"),
+)
+"""The same bytes as ``ROW``: ``rows.view(BLOCKS)`` reads and writes a whole group of fields at once."""
+
+
 def clear_sessions(rows: Rows) -> None:
     """Start the session's fields of ``rows`` over, in place."""
     for name, *_ in SESSION_FIELDS:
