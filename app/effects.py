@@ -1,7 +1,9 @@
 """What a step yields: scored clicks and orders, closed sessions, rejected records and changed rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from itertools import compress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from schemas.outputs import Action, RiskLevel
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredClicks:
-    """Clicks [n] with what the intent model said of them, sorted by user, then by processing order.
+    """Clicks [n] with what the intent model said of them, in processing order.
 
     ``position`` is the place in the step's processing order, ``cart`` is in 1e-4 of the major unit, ``intent`` the
     column of the most probable intent, ``session_ids`` the session of each click.
@@ -40,6 +42,14 @@ class ScoredClicks:
     def event_ids(self) -> list[str]:
         """The clicks' event ids."""
         return [click.event_id for click in self.clicks]
+
+    def where(self, keep: NDArray[np.bool_]) -> "ScoredClicks":
+        """The clicks that ``keep`` [n] marks."""
+        kept: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name, column in kept.items():
+            if column is not None:
+                kept[name] = column[keep] if isinstance(column, np.ndarray) else list(compress(column, keep))
+        return ScoredClicks(**kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,7 @@ class Pipeline:
                     if piece.records and aligner.records:
                         more.append(aligner)
             ready = more
+        found.sort(key=lambda piece: piece.partition)  # so that each partition's outputs lie side by side
         return found
 
 

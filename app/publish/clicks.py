@@ -29,25 +29,21 @@ _NAMES: Final = np.array([list(f'"{name}"'.ljust(10).encode()) for name in INTEN
 
 def intent_events(scored: ScoredClicks, model: ModelRef, scored_at: int, with_headers: bool) -> Iterator[Outgoing]:
     """The records of ``scored`` by partition, in processing order; clicks without a finite score are left out."""
-    order = np.argsort(scored.position)
-    order = order[np.isfinite(scored.purchase[order])]
-    if len(order) == 0:
+    finite = np.isfinite(scored.purchase)
+    if not finite.all():
+        scored = scored.where(finite)
+    if not scored.clicks:
         return
-    places = order.tolist()
-    sources = [scored.clicks[place].event_id for place in places]
-    users = [scored.users[place] for place in places]
-    sessions = [scored.session_ids[place] for place in places]
-    numbers = _numbers(scored, order, model, scored_at)
+    sources, users = scored.event_ids, scored.users
+    numbers = _numbers(scored, model, scored_at)
     width = numbers.shape[1]
     text = numbers.tobytes()
-    starts = _starts(sources, users, sessions)
+    starts = _starts(sources, users, scored.session_ids)
     values = [
         start.encode() + text[at : at + width] for start, at in zip(starts, range(0, len(text), width), strict=True)
     ]
-    times = scored.ts[order].tolist()
-    traces = None if scored.traces is None else [scored.traces[place] for place in places]
-    partitions = scored.partition[order]
-    bounds = [0, *(np.flatnonzero(np.diff(partitions)) + 1).tolist(), len(places)]
+    times, traces, partitions = scored.ts.tolist(), scored.traces, scored.partition
+    bounds = [0, *((partitions[1:] != partitions[:-1]).nonzero()[0] + 1).tolist(), len(values)]
     for start, stop in pairwise(bounds):
         run = slice(start, stop)
         headers = None
@@ -73,18 +69,18 @@ def _escaped(texts: Sequence[str]) -> list[str]:
     return [encode(text).decode()[1:-1] for text in texts]
 
 
-def _numbers(scored: ScoredClicks, order: Ints, model: ModelRef, scored_at: int) -> NDArray[np.uint8]:
-    """The rest of each event [n, width] in the order of ``order``."""
-    times, started = scored.ts[order], scored.session_started_at[order]
-    cart = np.maximum(scored.cart[order], 0)
+def _numbers(scored: ScoredClicks, model: ModelRef, scored_at: int) -> NDArray[np.uint8]:
+    """The rest of each event [n, width]."""
+    times, started = scored.ts, scored.session_started_at
+    cart = np.maximum(scored.cart, 0)
     units = cart // MONEY_SCALE
-    counted = (times, started, scored.session_events[order], np.maximum(times - started, 0), units)
+    counted = (times, started, scored.session_events, np.maximum(times - started, 0), units)
     time, start, events, duration, value = whole(np.array(counted))
-    purchase = np.rint(scored.purchase[order].astype(np.float64) * MILLION).astype(np.int64)
-    chances = millionths(np.concatenate((_rounded(scored.probabilities[order]), purchase[:, None]), axis=1))
+    purchase = np.rint(scored.purchase.astype(np.float64) * MILLION).astype(np.int64)
+    chances = millionths(np.concatenate((_rounded(scored.probabilities), purchase[:, None]), axis=1))
     columns: list[bytes | NDArray[np.uint8]] = [b'"ts":', time[:, -_TIME:]]
     columns += [f',"scored_at":{scored_at},"model":'.encode(), msgspec.json.encode(model), b',"intent":']
-    columns += [_NAMES[scored.intent[order]], b',"probabilities":{']
+    columns += [_NAMES[scored.intent], b',"probabilities":{']
     for place, name in enumerate(INTENTS):
         columns += [f'{"," if place else ""}"{name}":'.encode(), chances[:, place]]
     columns += [b'},"purchase_probability":', chances[:, -1]]
@@ -98,7 +94,7 @@ def _numbers(scored: ScoredClicks, order: Ints, model: ModelRef, scored_at: int)
         fraction(cart - MONEY_SCALE * units),
     ]
     columns.append(b"}}")
-    return _side_by_side(columns, len(order))
+    return _side_by_side(columns, len(times))
 
 
 def _side_by_side(columns: Sequence[bytes | NDArray[np.uint8]], n: int) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
 from app.batch import CLICK, Batch
 from app.effects import ClosedSession, Effects, ScoredClicks
-from app.events.records import Records
+from app.events.records import Columns, Records
 from app.features.clicks import click_features
 from app.features.scan import Flags, Ints, first_rows, group_index, group_starts, last_rows, previous, ranks
 from app.features.session import Sessions, SortedClicks, scan_sessions
@@ -28,10 +29,11 @@ _NO_INTENT = 255
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The clicks of a piece, sorted, and the running columns at each."""
+    """The clicks of a piece, sorted, the running columns at each, and its place in processing order."""
 
     clicks: SortedClicks
     sessions: Sessions
+    place: Ints
 
 
 def score_clicks(
@@ -52,45 +54,24 @@ def score_clicks(
     mine = batch.kind == CLICK
     index, owner = batch.index[mine], user[mine]
     columns = records.topics[CLICKSTREAM]
-    events = [columns.events[i] for i in index.tolist()]
-    clicks = _sorted_clicks(events, owner, batch.ts[mine], columns.codes[index])
+    kept, place = _in_order(index, len(columns))
+    events = cast(list[Click], columns.events)
+    if len(kept) < len(columns):
+        events = [events[i] for i in kept.tolist()]
+    clicks = _sorted_clicks(events, place, owner, batch.ts[mine], columns.codes[index])
     sessions = scan_sessions(rows, clicks, table.lifetimes.gap_ms)
-    seen = Seen(clicks, sessions)
+    seen = Seen(clicks, sessions, place)
     if not events:
         return seen
-    ids = _session_ids(table, slots, clicks, sessions, events)
-    features = click_features(rows, clicks, sessions)
+    ids = _session_ids(table, slots, seen, events)
     hidden = np.ascontiguousarray(rows["hidden"])
-    rank = ranks(sessions.user_starts, sessions.user)
-    probabilities, purchase = score_waves(model, features, hidden, owner, rank)
-    intent = probabilities.argmax(axis=1)
-    purchase[~np.isfinite(probabilities).all(axis=1)] = np.nan
-    for place in np.flatnonzero(~np.isfinite(purchase)).tolist():
+    scored = _scored(columns, kept, seen, events, ids, click_features(rows, clicks, sessions), hidden, model)
+    for row in np.isnan(scored.purchase).nonzero()[0].tolist():
         message = f"Model {model.name} {model.version} gave a number that is not finite"
-        failure = columns.reject(int(index[place]), FailureType.MODEL_FAILURE, "score", "ModelFailure", message)
+        failure = columns.reject(int(kept[row]), FailureType.MODEL_FAILURE, "score", "ModelFailure", message)
         effects.rejected.append(failure)
-    effects.clicks.append(
-        ScoredClicks(
-            clicks=events,
-            users=[table.users[slot] for slot in batch.slot[mine].tolist()],
-            partition=columns.partition[index],
-            position=batch.position[mine],
-            traces=None if columns.traces is None else [columns.traces[i] for i in index.tolist()],
-            ts=clicks.ts,
-            type=clicks.type,
-            session_ids=[
-                event.session_id or ids[session]
-                for event, session in zip(events, sessions.session.tolist(), strict=True)
-            ],
-            session_started_at=sessions.started_at,
-            session_events=sessions.events,
-            cart=sessions.cart,
-            features=features,
-            probabilities=probabilities,
-            purchase=purchase,
-            intent=intent,
-        )
-    )
+    effects.clicks.append(scored)
+    intent = scored.intent[place]
     changed = _changes(rows, seen, intent)
     effects.closed += _closed(table, slots, rows, seen, ids, events, intent, changed)
     _leave(rows, seen, hidden, intent, changed)
@@ -98,9 +79,57 @@ def score_clicks(
     return seen
 
 
-def _sorted_clicks(events: list[Click], owner: Ints, ts: Ints, codes: Ints) -> SortedClicks:
+def _in_order(index: Ints, most: int) -> tuple[Ints, Ints]:
+    """The distinct ``index`` [n] (below ``most``) in order, and the place of each among them."""
+    rank = first_rows(index, most).cumsum() - 1
+    place = rank[index]
+    kept = np.empty_like(index)
+    kept[place] = index
+    return kept, place
+
+
+def _scored(
+    columns: Columns,
+    kept: Ints,
+    seen: Seen,
+    events: list[Click],
+    ids: list[str],
+    features: NDArray[np.float32],
+    hidden: NDArray[np.float32],
+    model: IntentScorer,
+) -> ScoredClicks:
+    """What the model says of ``events``, in their order; ``hidden`` [users, H] moves on in place."""
+    clicks, sessions = seen.clicks, seen.sessions
+    order = np.empty_like(seen.place)
+    order[seen.place] = np.arange(len(order))
+    rank = ranks(sessions.user_starts, sessions.user)
+    probabilities, purchase = score_waves(model, features, hidden, clicks.user, rank)
+    probabilities, purchase = probabilities[order], purchase[order]
+    purchase[~(np.isfinite(probabilities).all(axis=1) & np.isfinite(purchase))] = np.nan
+    owners = sessions.session[order].tolist()
+    return ScoredClicks(
+        clicks=events,
+        users=[columns.users[i] for i in kept.tolist()] if len(kept) < len(columns) else columns.users,
+        partition=columns.partition[kept],
+        position=columns.position[kept],
+        traces=None if columns.traces is None else [columns.traces[i] for i in kept.tolist()],
+        ts=columns.ts[kept],
+        type=columns.codes[kept],
+        session_ids=[event.session_id or ids[owner] for event, owner in zip(events, owners, strict=True)],
+        session_started_at=sessions.started_at[order],
+        session_events=sessions.events[order],
+        cart=sessions.cart[order],
+        features=features[order],
+        probabilities=probabilities,
+        purchase=purchase,
+        intent=probabilities.argmax(axis=1),
+    )
+
+
+def _sorted_clicks(events: list[Click], place: Ints, owner: Ints, ts: Ints, codes: Ints) -> SortedClicks:
     price = np.array([event.price or 0.0 for event in events], np.float64)
     quantity = np.array([1 if event.quantity is None else event.quantity for event in events], np.float64)
+    amount = np.rint(np.minimum(price * quantity * MONEY_SCALE, _MAX_AMOUNT)).astype(np.int64)
     digest, cached = xxh3_64_intdigest, _category_hash
     items = [digest(event.product_id.encode()) if event.product_id else 0 for event in events]
     categories = [cached(event.category) if event.category else 0 for event in events]
@@ -108,9 +137,9 @@ def _sorted_clicks(events: list[Click], owner: Ints, ts: Ints, codes: Ints) -> S
         user=owner,
         ts=ts,
         type=codes,
-        hashes=np.array((items, categories), np.uint64),
-        price=price,
-        amount=np.rint(np.minimum(price * quantity * MONEY_SCALE, _MAX_AMOUNT)).astype(np.int64),
+        hashes=np.array((items, categories), np.uint64)[:, place],
+        price=price[place],
+        amount=amount[place],
     )
 
 
@@ -119,22 +148,22 @@ def _category_hash(category: str) -> int:
     return xxh3_64_intdigest(category.encode())
 
 
-def _session_ids(
-    table: UserTable, slots: Ints, clicks: SortedClicks, sessions: Sessions, events: list[Click]
-) -> list[str]:
+def _session_ids(table: UserTable, slots: Ints, seen: Seen, events: list[Click]) -> list[str]:
     """The id of each session: what its first click gave, else made of its user and start."""
+    sessions = seen.sessions
     ids = []
     firsts = zip(
-        sessions.session_starts.tolist(),
+        seen.place[sessions.session_starts].tolist(),
         sessions.continued.tolist(),
         slots[sessions.session_user].tolist(),
         strict=True,
     )
-    for start, continued, slot in firsts:
+    for place, continued, slot in firsts:
         if continued:
             ids.append(table.session_ids[slot])
         else:
-            ids.append(events[start].session_id or made_session_id(table.users[slot], int(clicks.ts[start])))
+            first = events[place]
+            ids.append(first.session_id or made_session_id(table.users[slot], first.ts))
     return ids
 
 
@@ -179,7 +208,7 @@ def _closed(
                 partition=int(table.partitions[slot]),
                 user=table.users[slot],
                 session_id=ids[session],
-                last_event_id=events[end].event_id,
+                last_event_id=events[int(seen.place[end])].event_id,
                 started_at=int(sessions.started_at[end]),
                 ended_at=int(sessions.latest[end]),
                 events=int(sessions.events[end]),
@@ -228,7 +257,7 @@ def _leave_path(rows: Rows, seen: Seen, grown: Flags, intent: Ints) -> None:
 def _leave_ids(table: UserTable, slots: Ints, seen: Seen, ids: list[str], events: list[Click]) -> None:
     sessions = seen.sessions
     last = last_rows(sessions.user_starts, len(events))
-    owners = slots[sessions.users].tolist()
-    for slot, row, session in zip(owners, last.tolist(), sessions.session[last].tolist(), strict=True):
+    owners, places = slots[sessions.users].tolist(), seen.place[last].tolist()
+    for slot, place, session in zip(owners, places, sessions.session[last].tolist(), strict=True):
         table.session_ids[slot] = ids[session]
-        table.last_event_ids[slot] = events[row].event_id
+        table.last_event_ids[slot] = events[place].event_id
