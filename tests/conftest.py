@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import Feed, Worker
+
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
@@ -14,3 +16,9 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the data sets are not here: {folder} does not exist")
     return folder
+
+
+@pytest.fixture(params=["together", "one by one"])
+def feed(request: pytest.FixtureRequest) -> Feed:
+    """How inputs are fed: what comes out must not depend on it."""
+    return Worker.run if request.param == "together" else Worker.each

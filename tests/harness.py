@@ -14,7 +14,7 @@ from app.pipeline import Limits, Pipeline, Work
 from app.state.columns import Lifetimes
 from app.state.partition_rows import PartitionRows
 from app.step import Models
-from schemas.topics import CLICKSTREAM, DEAD_LETTER, INTENT_EVENTS, LABELS, ORDERS, RISK_EVENTS
+from schemas.topics import CLICKSTREAM, DEAD_LETTER, INTENT_EVENTS, LABELS, ORDERS, RISK_EVENTS, SESSION_EVENTS
 from tests.fakes import fake_models
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
@@ -211,3 +211,13 @@ def scored(records: Sequence[Record]) -> list[str]:
 def failures(records: Sequence[Record]) -> list[str]:
     """Why records became dead letters, in order."""
     return [record.header("x-failure-type") for record in on(DEAD_LETTER, records)]
+
+
+def sessions(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """The summaries of closed sessions, in order."""
+    return [record.body for record in on(SESSION_EVENTS, records)]
+
+
+def heartbeat(until: int) -> list[Input]:
+    """Somebody else's clicks, one a day, that event time goes on by."""
+    return [click("heart", at, f"beat {at}") for at in range(0, until + 1, DAY)]

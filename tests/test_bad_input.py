@@ -8,13 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.headers import DEAD_LETTER_HEADERS
-from schemas.topics import CLICKSTREAM, DEAD_LETTER, INTENT_EVENTS, LABELS, ORDERS, RISK_EVENTS
+from schemas.topics import CLICKSTREAM, DEAD_LETTER, ORDERS
 from tests.harness import (
-    DAY,
     MINUTE,
     START,
     VALUE_BYTES,
-    Input,
     Worker,
     click,
     failures,
@@ -228,138 +226,6 @@ def test_properties_may_hold_anything() -> None:
 def test_spread_out_json_is_accepted_beside_dense_json() -> None:
     spread = json.dumps(GOOD | {"event_id": "spread"}, indent=2).encode()
     assert scored(run(click("u", 0, "a"), raw(spread), click("u", 1, "b"))) == ["a", "spread", "b"]
-
-
-# Keys.
-
-
-def test_an_anonymous_visitor_is_keyed_by_the_anonymous_id() -> None:
-    found = run(click("", 0, "a", user_id=None, anonymous_id="cookie"))
-    assert scored(found) == ["a"]
-    assert found[0].key == b"cookie"
-    assert found[0].body["user_id"] == "cookie"
-
-
-def test_a_record_without_a_key_is_scored_in_its_users_partition() -> None:
-    keyed = click("u", 0, "a")
-    home = Worker(partitions=4).fetches([keyed])[0].partition
-    for partition in range(4):
-        found = Worker(partitions=4).run(Input(CLICKSTREAM, None, keyed.value, partition=partition))
-        assert scored(found) == (["a"] if partition == home else [])
-        assert failures(found) == ([] if partition == home else [SCHEMA])
-        assert found[0].partition == partition
-        assert found[0].key == (b"u" if partition == home else None)
-
-
-def test_a_label_of_an_order_alone_belongs_to_the_user_its_key_names() -> None:
-    worker = Worker()
-    named = label("", 0, "l", user_id=None, order_id="order-1")
-    assert worker.run(raw(named.value, b"u", LABELS), order("u", 1, "a"))[0].topic == RISK_EVENTS
-    assert worker.pipeline.state.table.rows["known_frauds"][worker.pipeline.state.table.slot("u")] == 1
-
-
-@pytest.mark.parametrize("topic", [CLICKSTREAM, ORDERS])
-@pytest.mark.parametrize("key", [None, b"", b"u"])
-def test_who_is_named_nowhere_is_a_dead_letter(topic: str, key: bytes | None) -> None:
-    made = click("u", 0, "a", user_id=None) if topic == CLICKSTREAM else order("u", 0, "a", user_id=None)
-    assert failures(run(raw(made.value, key, topic))) == [SCHEMA]
-
-
-@pytest.mark.parametrize("key", [None, b"", b"\xff\x00stream-time", b"k" * 257])
-def test_a_label_whose_key_is_no_users_id_is_a_dead_letter(key: bytes | None) -> None:
-    named = label("", 0, "l", user_id=None, order_id="order-1")
-    found = run(raw(named.value, key, LABELS))
-    assert failures(found) == [SCHEMA]
-    assert found[0].key == key
-
-
-# Duplicates.
-
-
-def test_a_repeated_event_id_is_scored_once_and_counted() -> None:
-    worker = Worker()
-    assert scored(worker.run(click("u", 0, "a"), click("u", 1, "a"), click("u", 2, "b"))) == ["a", "b"]
-    assert scored(worker.run(click("u", 3, "a"), order("u", 4, "b"), click("u", 5, "c"))) == ["c"]
-    assert worker.duplicates == 3
-
-
-def test_the_same_event_id_of_two_users_is_two_events() -> None:
-    worker = Worker()
-    assert scored(worker.run(click("u", 0, "a"), click("v", 1, "a"))) == ["a", "a"]
-    assert worker.duplicates == 0
-
-
-@pytest.mark.parametrize("together", [True, False])
-def test_the_users_latest_16_event_ids_are_remembered(together: bool) -> None:
-    worker = Worker()
-    inputs = [click("u", number, f"e{number}") for number in range(17)]
-    inputs += [click("u", 20, "e1"), click("u", 21, "e0"), click("u", 22, "e1")]
-    found = worker.run(*inputs) if together else worker.each(*inputs)
-    # e1 was within the memory; e0 was not, and pushed e1 out.
-    assert scored(found) == [*(f"e{number}" for number in range(17)), "e0", "e1"]
-    assert worker.duplicates == 1
-
-
-@pytest.mark.parametrize("together", [True, False])
-def test_event_ids_are_forgotten_with_the_history(together: bool) -> None:
-    worker = Worker()
-    inputs = [
-        click("u", 0, "a"),
-        click("u", 30 * DAY, "a"),
-        click("u", 30 * DAY + 1, "b"),
-        click("u", 60 * DAY + 2, "a"),
-    ]
-    found = worker.run(*inputs) if together else worker.each(*inputs)
-    assert scored(found) == ["a", "b", "a"]
-    assert worker.duplicates == 1
-
-
-# Wrong clocks.
-
-
-def crowd(start: int, count: int, name: str = "e") -> list[Input]:
-    """Clicks of many visitors, one a second."""
-    return [click(f"user {number % 5}", start + 1_000 * number, f"{name}{number}") for number in range(count)]
-
-
-@pytest.mark.parametrize("years", [2, 30, 76])
-@pytest.mark.parametrize("together", [True, False])
-def test_one_event_dated_years_ahead_closes_nobody_elses_session(years: int, together: bool) -> None:
-    ahead = click("broken clock", years * 365 * DAY, "ahead")
-    inputs = [*crowd(0, 10, "before "), ahead, *crowd(20_000, 10, "after ")]
-    worker = Worker()
-    found = worker.run(*inputs) if together else worker.each(*inputs)
-    assert len(scored(found)) == 21
-    assert {record.topic for record in found} == {INTENT_EVENTS}
-    assert found[-1].body["session"]["started_at"] == START + 4_000
-
-
-@pytest.mark.parametrize("together", [True, False])
-def test_a_stream_that_begins_with_an_event_dated_years_ahead_loses_nothing(together: bool) -> None:
-    inputs = [click("broken clock", 76 * 365 * DAY, "ahead"), *crowd(0, 10), order("user 4", 4_500, "o")]
-    worker = Worker()
-    found = worker.run(*inputs) if together else worker.each(*inputs)
-    assert len(scored(found)) == 12
-    assert failures(found) == []
-
-
-def test_an_event_dated_years_ahead_does_not_part_orders_from_their_clicks() -> None:
-    worker = Worker()
-    ahead = click("broken clock", 9 * 365 * DAY, "ahead")
-    worker.run(*crowd(0, 4), ahead, *crowd(5_000, 4, "later "), order("user 0", 5_500, "o"))
-    assert worker.orders_saw("session_events") == [2]
-
-
-def test_the_user_of_an_event_dated_years_ahead_goes_on_in_a_new_session() -> None:
-    ahead = click("u", 9 * 365 * DAY, "ahead")
-    found = run(click("u", 0, "a"), ahead, click("u", 1_000, "b"), click("u", 2_000, "c"))
-    assert [record.body["session"]["events"] for record in on(INTENT_EVENTS, found)] == [1, 1, 1, 2]
-
-
-def test_orders_after_one_dated_years_ahead_are_counted_all_the_same() -> None:
-    worker = Worker()
-    worker.each(order("u", 0, "a"), order("u", 9 * 365 * DAY, "ahead"), order("u", 1_000, "b"), order("u", 2_000, "c"))
-    assert worker.orders_saw("orders_1h") == [1, 1, 1, 2]
 
 
 def test_values_up_to_the_limit_are_read() -> None:

@@ -17,6 +17,7 @@ from app.kafka.devbroker import DevelopmentBroker
 from app.kafka.devbroker.ports import LOOPBACK, free_port
 from app.kafka.devbroker.properties import NODE, container_environment
 from app.kafka.topics import create_topics, delete_topics, topic
+from tests.broker.recovery_case import Case
 
 IMAGE = "apache/kafka:4.4.0"
 
@@ -42,6 +43,12 @@ def make_topics(kafka: str) -> Iterator[MakeTopics]:
     yield make
     if made:
         asyncio.run(delete_topics(kafka, made))
+
+
+@pytest.fixture
+def case(kafka: str, tmp_path: Path) -> Case:
+    """A changelog of its own, and disks for it."""
+    return Case(kafka, tmp_path)
 
 
 def _broker() -> AbstractContextManager[str]:
