@@ -1,4 +1,7 @@
-"""How far things are, from the broker: records by topic, and what the workers have not committed yet."""
+"""How far things are, from the broker: records by topic, and what the workers have not committed yet.
+
+Outputs are counted as a subscriber sees them: offsets would count the markers of transactions too.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,9 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from app.demo.workers import GROUP
-from schemas.topics import INPUTS, TOPICS
-
-_INPUTS = {topic.name for topic in INPUTS}
+from schemas.topics import INPUTS, OUTPUTS
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,17 @@ class Watch:
     """Asks a broker whose topics all have ``partitions`` partitions."""
 
     def __init__(self, broker: str, partitions: int) -> None:
-        self._partitions = [TopicPartition(topic.name, number) for topic in TOPICS for number in range(partitions)]
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=broker)
+        self._inputs = [TopicPartition(topic.name, number) for topic in INPUTS for number in range(partitions)]
+        self._outputs = [TopicPartition(topic.name, number) for topic in OUTPUTS for number in range(partitions)]
+        self._seen: Counter[str] = Counter()
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=broker, isolation_level="read_committed", auto_offset_reset="earliest"
+        )
         self._admin = AIOKafkaAdminClient(bootstrap_servers=broker)
 
     async def __aenter__(self) -> Self:
         await self._consumer.start()
+        self._consumer.assign(self._outputs)
         await self._admin.start()
         return self
 
@@ -43,12 +49,16 @@ class Watch:
 
     async def look(self) -> Standing:
         """How far things are now."""
-        ends = await self._consumer.end_offsets(self._partitions)
+        ends = await self._consumer.end_offsets(self._inputs)
         committed = await self._admin.list_consumer_group_offsets(GROUP)
-        records: Counter[str] = Counter()
-        left = 0
+        records, left = Counter(await self._outputs_so_far()), 0
         for partition, end in ends.items():
             records[partition.topic] += end
-            if partition.topic in _INPUTS:
-                left += end - max(committed[partition].offset if partition in committed else 0, 0)
+            left += end - max(committed[partition].offset if partition in committed else 0, 0)
         return Standing(records, left)
+
+    async def _outputs_so_far(self) -> Counter[str]:
+        while found := await self._consumer.getmany():
+            for partition, records in found.items():
+                self._seen[partition.topic] += len(records)
+        return self._seen
