@@ -12,6 +12,7 @@ from app.features.orders import ORDER_FEATURES
 from app.models.manifest import ScoreMapping
 from app.models.points import risk_points
 from app.publish.outgoing import Outgoing, cloud_events
+from app.publish.words import in_words
 from app.rules.policy import POLICY, RULESET_VERSION, decision_id
 from schemas.outputs import (
     MAX_REASONS,
@@ -27,7 +28,6 @@ from schemas.outputs import (
 from schemas.topics import ALERTS, DECISIONS, RISK_EVENTS
 
 _SMALLEST_POINTS = 0.5
-_TEXTS = [(feature.name.upper(), feature.meaning, feature.unit, feature.name) for feature in ORDER_FEATURES]
 _NO_SCORE = Reason(
     "MODEL_FAILURE", "model", 0.0, "The model gave no finite number for this order; it must be looked at."
 )
@@ -118,8 +118,8 @@ def _reasons(scored: ScoredOrders, mapping: ScoreMapping) -> list[list[Reason]]:
 
 
 def _reason(index: int, points: float, value: float) -> Reason:
-    code, meaning, unit, name = _TEXTS[index]
-    return Reason(code, "model", points, f"{meaning} = {value:g} {unit}", name, value)
+    feature = ORDER_FEATURES[index]
+    return Reason(feature.name.upper(), "model", points, in_words(feature, value), feature.name, value)
 
 
 def _decision(scored: ScoredOrders, place: int, risk: RiskEvent, scored_at: int) -> Decision:
