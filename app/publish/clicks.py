@@ -22,7 +22,7 @@ from schemas.topics import INTENT_EVENTS
 
 Ints = NDArray[np.int64]
 
-_TIME, _COUNT = 13, 10  # places of numbers; event times have at most 13 digits until the year 2286
+_TIME, _COUNT, _UNITS = 13, 10, 15  # places of numbers; event times have at most 13 digits until the year 2286
 _NEEDS_ESCAPE: Final = re.compile(r'["\\\x00-\x1f]')
 _NAMES: Final = np.array([list(f'"{name}"'.ljust(10).encode()) for name in INTENTS], np.uint8)
 
@@ -89,7 +89,7 @@ def _numbers(scored: ScoredClicks, model: ModelRef, scored_at: int) -> NDArray[n
         b',"duration_ms":',
         duration[:, -_TIME:],
         b',"cart_value":',
-        value,
+        value[:, -_UNITS:],
         b".",
         fraction(cart - MONEY_SCALE * units),
     ]
