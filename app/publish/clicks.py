@@ -6,6 +6,7 @@ a part of fixed width, which is filled for all events at once. A test holds them
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Final
 
@@ -22,9 +23,10 @@ from schemas.topics import INTENT_EVENTS
 
 Ints = NDArray[np.int64]
 
-_TIME, _COUNT, _UNITS = 13, 10, 15  # places of numbers; event times have at most 13 digits until the year 2286
+_TIME, _COUNT, _UNITS, _FRACTION = 13, 10, 15, 4  # places; event times have at most 13 digits until the year 2286
+_NAME, _CHANCE = 10, 8
 _NEEDS_ESCAPE: Final = re.compile(r'["\\\x00-\x1f]')
-_NAMES: Final = np.array([list(f'"{name}"'.ljust(10).encode()) for name in INTENTS], np.uint8)
+_NAMES: Final = np.array([list(f'"{name}"'.ljust(_NAME).encode()) for name in INTENTS], np.uint8)
 
 
 def intent_events(scored: ScoredClicks, model: ModelRef, scored_at: int, with_headers: bool) -> Iterator[Outgoing]:
@@ -76,42 +78,48 @@ def _numbers(scored: ScoredClicks, model: ModelRef, scored_at: int) -> NDArray[n
     units = cart // MONEY_SCALE
     counted = (times, started, scored.session_events, np.maximum(times - started, 0), units)
     time, start, events, duration, value = whole(np.array(counted))
-    purchase = np.rint(scored.purchase.astype(np.float64) * MILLION).astype(np.int64)
-    chances = millionths(np.concatenate((_rounded(scored.probabilities), purchase[:, None]), axis=1))
-    columns: list[bytes | NDArray[np.uint8]] = [b'"ts":', time[:, -_TIME:]]
-    columns += [f',"scored_at":{scored_at},"model":'.encode(), msgspec.json.encode(model), b',"intent":']
-    columns += [_NAMES[scored.intent], b',"probabilities":{']
-    for place, name in enumerate(INTENTS):
-        columns += [f'{"," if place else ""}"{name}":'.encode(), chances[:, place]]
-    columns += [b'},"purchase_probability":', chances[:, -1]]
-    columns += [b',"session":{"started_at":', start[:, -_TIME:], b',"events":', events[:, -_COUNT:]]
-    columns += [
-        b',"duration_ms":',
+    columns = (
+        time[:, -_TIME:],
+        np.frombuffer(f"{scored_at:{_TIME}d}".encode(), np.uint8),
+        _NAMES[scored.intent],
+        *millionths(_rounded(scored.probabilities, scored.purchase)).swapaxes(0, 1),
+        start[:, -_TIME:],
+        events[:, -_COUNT:],
         duration[:, -_TIME:],
-        b',"cart_value":',
         value[:, -_UNITS:],
-        b".",
         fraction(cart - MONEY_SCALE * units),
-    ]
-    columns.append(b"}}")
-    return _side_by_side(columns, len(times))
-
-
-def _side_by_side(columns: Sequence[bytes | NDArray[np.uint8]], n: int) -> NDArray[np.uint8]:
-    """Constant and varying columns of text as one [n, width]."""
-    widths = [len(column) if isinstance(column, bytes) else column.shape[1] for column in columns]
-    parts = [column if isinstance(column, bytes) else bytes(column.shape[1]) for column in columns]
-    out = np.empty((n, sum(widths)), np.uint8)
-    out[:] = np.frombuffer(b"".join(parts), np.uint8)
-    for column, start, width in zip(columns, accumulate(widths, initial=0), widths, strict=False):
-        if not isinstance(column, bytes):
-            out[:, start : start + width] = column
+    )
+    constant, places = _layout(msgspec.json.encode(model))
+    out = np.empty((len(times), len(constant)), np.uint8)
+    out[:] = constant
+    for place, column in zip(places, columns, strict=True):
+        out[:, place] = column
     return out
 
 
-def _rounded(probabilities: NDArray[np.float32]) -> Ints:
-    """Probabilities [n, k] in millionths that sum to a million: the largest takes what rounding left over."""
-    rounded = np.rint(probabilities.astype(np.float64) * MILLION).astype(np.int64)
-    rows, largest = np.arange(len(rounded)), rounded.argmax(axis=1)
-    rounded[rows, largest] += MILLION - rounded.sum(axis=1)
+@lru_cache(maxsize=16)
+def _layout(model: bytes) -> tuple[NDArray[np.uint8], list[slice]]:
+    """What is the same in all events of a model [width], and where the columns lie that are not."""
+    parts: list[bytes | int] = [b'"ts":', _TIME, b',"scored_at":', _TIME, b',"model":', model, b',"intent":', _NAME]
+    parts.append(b',"probabilities":{')
+    for index, name in enumerate(INTENTS):
+        parts += [f'{"," if index else ""}"{name}":'.encode(), _CHANCE]
+    parts += [b'},"purchase_probability":', _CHANCE]
+    parts += [b',"session":{"started_at":', _TIME, b',"events":', _COUNT, b',"duration_ms":', _TIME]
+    parts += [b',"cart_value":', _UNITS, b".", _FRACTION, b"}}"]
+    texts = [bytes(part) for part in parts]  # of a width it is as many zeros
+    ends = list(accumulate(map(len, texts), initial=0))
+    places = [slice(*ends[at : at + 2]) for at, part in enumerate(parts) if isinstance(part, int)]
+    return np.frombuffer(b"".join(texts), np.uint8), places
+
+
+def _rounded(probabilities: NDArray[np.float32], purchase: NDArray[np.float32]) -> Ints:
+    """Probabilities [n, k] in millionths that sum to a million (the largest takes what rounding left over), and of a
+    purchase [n] after them: [n, k + 1]."""
+    n, intents = probabilities.shape
+    chances = np.empty((n, intents + 1), np.float64)
+    chances[:, :-1], chances[:, -1] = probabilities, purchase
+    rounded: Ints = np.rint(chances * MILLION).astype(np.int64)
+    of_intents = rounded[:, :-1]
+    of_intents[np.arange(n), of_intents.argmax(axis=1)] += MILLION - of_intents.sum(axis=1)
     return rounded
