@@ -6,16 +6,18 @@ sees, whatever its group membership says.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
 
 from app.kafka.fetched import Partition
 from app.kafka.options import TransportOptions
-from app.kafka.producer import build_batches
+from app.kafka.producer import DeliveryFailed, build_batches
+from app.kafka.record_batch import ColumnBatch
 
 _RETRY_BACKOFF_MS = 20
 _STOP_S = 1.0
@@ -72,6 +74,7 @@ class TransactionalProducer:
 
         Raises:
             RecordTooLarge: before anything is sent.
+            DeliveryFailed: the broker did not take a record; nothing is committed.
             KafkaError: it is not known to be committed.
         """
         batches = [
@@ -79,19 +82,16 @@ class TransactionalProducer:
             for one in sends
         ]
         await self._producer.begin_transaction()
-        deliveries = []
-        for one, own in zip(sends, batches, strict=True):
-            for batch in own:
-                deliveries.append(await self._producer.send_batch(batch, one.topic, partition=one.partition))
+        deliveries = [
+            _delivered(await self._producer.send_batch(batch, one.topic, partition=one.partition), one)
+            for one, own in zip(sends, batches, strict=True)
+            for batch in own
+        ]
         wanted = {TopicPartition(*tp): offset for tp, offset in offsets.items()}
-        await self._producer.send_offsets_to_transaction(wanted, group)
+        # aiokafka commits a transaction from which the broker refused records, so it must not be asked before.
+        _, *written = await asyncio.gather(self._producer.send_offsets_to_transaction(wanted, group), *deliveries)
         await self._producer.commit_transaction()
-        written = iter([delivery.result() for delivery in deliveries])
-        ends = []
-        for own in batches:
-            *_, last = [next(written) for _ in own]
-            ends.append(last.offset + own[-1].record_count())
-        return ends
+        return _ends(batches, written)
 
     async def stop(self) -> None:
         """Close its connections; an open transaction is left to the next producer of the id, or to its timeout."""
@@ -102,6 +102,22 @@ class TransactionalProducer:
         if (sending := self._producer._sender.sender_task) is not None:
             sending.cancel()
         await self._producer.client.close()
+
+
+async def _delivered(delivery: Awaitable[RecordMetadata], send: Send) -> RecordMetadata:
+    try:
+        return await delivery
+    except Exception as error:
+        raise DeliveryFailed(send.topic, send.partition, error) from error
+
+
+def _ends(batches: Sequence[Sequence[ColumnBatch]], written: Sequence[RecordMetadata]) -> list[int]:
+    """The offset after the last record of each list of batches."""
+    ends, place = [], 0
+    for own in batches:
+        place += len(own)
+        ends.append(written[place - 1].offset + own[-1].record_count())
+    return ends
 
 
 class TransactionalProducers:

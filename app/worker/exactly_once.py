@@ -16,6 +16,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
 
 from app.kafka.fetched import Partition
 from app.kafka.producer import RecordTooLarge
@@ -27,6 +35,16 @@ from app.worker.delivery import Clocks, Offsets, Step
 from app.worker.observer import Observer
 
 STEPS_IN_FLIGHT = 64
+HOPELESS = (
+    RecordTooLarge,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    PolicyViolationError,
+    TopicAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+"""What no repetition mends: the worker must end, and somebody must see to it."""
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +141,7 @@ class ExactlyOnce:
         """Until a step more may be in flight.
 
         Raises:
-            RecordTooLarge: a record that the broker will never take.
+            Exception: one of ``HOPELESS``.
         """
         while self._steps >= STEPS_IN_FLIGHT and self._failure is None:
             self._changed.clear()
@@ -187,7 +205,7 @@ class ExactlyOnce:
         if self._lanes.get(partition) is not lane:
             return
         del self._lanes[partition]
-        if isinstance(error, RecordTooLarge):
+        if isinstance(error, HOPELESS) or isinstance(error.__cause__, HOPELESS):
             self._failure = error
         else:
             log.warning("a transaction failed: its partition is read back", partition=partition, reason=repr(error))
