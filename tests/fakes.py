@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from app.features.clicks import CLICK_FEATURES
 from app.models.manifest import ScoreMapping
-from app.models.runtime import IntentScores, RiskScores
+from app.models.runtime import IntentScores, RiskScores, TurnByTurn
 from app.state.rows import HIDDEN_UNITS
 from app.step import Models
 
 Floats = NDArray[np.float32]
 
 
-class FakeIntentModel:
+class FakeIntentModel(TurnByTurn):
     """A small recurrent function; each row's result depends on that row alone."""
 
     name, version = "fake-intent", "1"

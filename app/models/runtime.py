@@ -1,6 +1,8 @@
 """The models a worker runs: numbers in, scores out. Needs `onnxruntime` alone of the machine-learning libraries."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -10,9 +12,10 @@ from numpy.typing import NDArray
 from app.cli.errors import UsageProblem
 from app.features.clicks import CLICK_FEATURES
 from app.features.orders import ORDER_FEATURES
+from app.models.in_turn import PREFIX, in_turn
 from app.models.manifest import ScoreMapping
 from app.models.repository import StoredModel, read_model
-from app.models.session import Provider, Session, open_session
+from app.models.session import Provider, Session, open_session, session_of
 from app.state.rows import HIDDEN_UNITS
 
 Floats = NDArray[np.float32]
@@ -52,6 +55,13 @@ class IntentScorer(Protocol):
         """Scores of clicks of n different users, from features [n, F] and recurrent states [n, H]."""
         ...
 
+    def score_in_turn(self, features: Floats, hidden: Floats) -> IntentScores:
+        """Scores of t clicks of each of n users one after the other, from features [t, n, F] and states [n, H].
+
+        The states [n, H] are those after all turns; the probabilities are [t, n, 7] and [t, n].
+        """
+        ...
+
 
 class RiskScorer(Protocol):
     """What scores orders."""
@@ -76,11 +86,39 @@ class RiskScorer(Protocol):
         ...
 
 
-class IntentModel:
-    """A click model of the repository; states may go on from one version to another with the same ``encoder``."""
+class TurnByTurn:
+    """Scores one turn after the other, for scorers that have no faster way."""
 
-    def __init__(self, session: Session, name: str, version: str, encoder: str | None = None) -> None:
-        self._run = session.run
+    def score_in_turn(self: IntentScorer, features: Floats, hidden: Floats) -> IntentScores:
+        """See `IntentScorer.score_in_turn`."""
+        turns: list[IntentScores] = []
+        for turn in features:
+            turns.append(self.score(turn, turns[-1].hidden if turns else hidden))
+        _, probabilities, purchase = zip(*turns, strict=True)
+        return IntentScores(turns[-1].hidden, np.stack(probabilities), np.stack(purchase))
+
+
+class IntentModel:
+    """A click model of the repository; states may go on from one version to another with the same ``encoder``.
+
+    Args:
+        graph: its file.
+        name: its folder in the repository.
+        version: its folder's folder.
+        encoder: what its states mean.
+        opened: makes a session of a graph.
+    """
+
+    def __init__(
+        self,
+        graph: bytes,
+        name: str,
+        version: str,
+        encoder: str | None = None,
+        opened: Callable[[bytes], Session] = session_of,
+    ) -> None:
+        self._run = opened(graph).run
+        self._run_in_turn = opened(in_turn(graph)).run
         self.name = name
         self.version = version
         self.encoder = encoder
@@ -90,6 +128,12 @@ class IntentModel:
         # A plain run() is the fastest of ONNX Runtime's calls here; IO binding and OrtValues cost 40 us more.
         after, probabilities, purchase = self._run(_INTENT_OUTPUTS, {"features": features, "hidden": hidden})
         return IntentScores(after, probabilities, purchase[:, 0])
+
+    def score_in_turn(self, features: Floats, hidden: Floats) -> IntentScores:
+        """See `IntentScorer.score_in_turn`."""
+        feeds = {PREFIX + "features": features, PREFIX + "hidden": hidden}
+        after, probabilities, purchase = self._run_in_turn([PREFIX + name for name in _INTENT_OUTPUTS], feeds)
+        return IntentScores(after, probabilities, purchase[..., 0])
 
 
 class RiskModel:
@@ -126,7 +170,12 @@ def load_intent(
             "run `sluice train intent`"
         )
     manifest = stored.manifest
-    return IntentModel(open_session(stored, provider), manifest.name, manifest.version, manifest.encoder)
+    opened = partial(_opened, stored, provider)
+    return IntentModel(stored.graph, manifest.name, manifest.version, manifest.encoder, opened)
+
+
+def _opened(stored: StoredModel, provider: Provider, graph: bytes) -> Session:
+    return open_session(replace(stored, graph=graph), provider)
 
 
 def load_risk(

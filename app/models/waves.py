@@ -1,9 +1,10 @@
 """A batch through a recurrent model: the k-th click of every user together.
 
 A user's clicks must go one after another, as each needs the state the one before left; different users' clicks do
-not. So a batch takes as many calls as its busiest user has clicks, and no padding.
+not. Waves get no padding, only smaller and smaller; those of one size are of the same users and go in one call.
 """
 
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def score_waves(
     user: NDArray[np.integer[Any]],
     rank: NDArray[np.integer[Any]],
 ) -> tuple[Floats, Floats]:
-    """Score clicks in order per user, one call of ``model`` per wave.
+    """Score clicks in order per user, wave by wave.
 
     Args:
         model: scores one click per user at a time.
@@ -61,17 +62,25 @@ def _run(
     """Score waves of the given sizes, one after the other; ``mend`` looks at every state that a wave leaves."""
     probabilities: list[Floats] = []
     purchase: list[Floats] = []
-    score, start = model.score, 0
-    for size in sizes:
-        stop = start + size
+    start = 0
+    for size, turns in [(size, 1) for size in sizes] if mend else _runs(sizes):
+        stop = start + size * turns
         # One row is a view: a busy user's many waves need no gathering.
-        users: Any = user[start:stop] if size > 1 else slice(user[start], user[start] + 1)
-        scores = score(features[start:stop], hidden[users])
+        users: Any = user[start : start + size] if size > 1 else slice(user[start], user[start] + 1)
+        if turns == 1:
+            scores = model.score(features[start:stop], hidden[users])
+        else:
+            scores = model.score_in_turn(features[start:stop].reshape(turns, size, -1), hidden[users])
         hidden[users] = _finite(scores.hidden) if mend else scores.hidden
-        probabilities.append(scores.probabilities)
-        purchase.append(scores.purchase)
+        probabilities.append(scores.probabilities.reshape(stop - start, -1))
+        purchase.append(scores.purchase.ravel())
         start = stop
     return np.concatenate(probabilities), np.concatenate(purchase)
+
+
+def _runs(sizes: list[int]) -> list[tuple[int, int]]:
+    """Each size in a row with how many times it comes."""
+    return [(size, len(list(run))) for size, run in groupby(sizes)]
 
 
 def _finite(hidden: Floats) -> Floats:

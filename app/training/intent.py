@@ -10,7 +10,6 @@ import numpy as np
 from app.features.clicks import CLICK_FEATURES
 from app.models.manifest import Figures, Manifest, Tensor
 from app.models.runtime import IntentModel
-from app.models.session import session_of
 from app.state.columns import Lifetimes
 from app.state.rows import HIDDEN_UNITS
 from app.training.baselines import logistic, logistic_intents, prior_intents
@@ -164,7 +163,7 @@ def _figures(sets: Sequence[ClickSet], model: IntentModel, scaling: Scaling, rep
 
 def _model(weights: IntentWeights, scaling: Scaling) -> IntentModel:
     """The weights in the runtime that will serve them."""
-    return IntentModel(session_of(intent_graph(weights, scaling)), "intent", "in training")
+    return IntentModel(intent_graph(weights, scaling), "intent", "in training")
 
 
 def _encoder(weights: IntentWeights, scaling: Scaling) -> str:

@@ -15,7 +15,7 @@ from app.events.align import Aligner
 from app.events.decode import Decoder
 from app.features.clicks import CLICK_FEATURES
 from app.models.manifest import ScoreMapping
-from app.models.runtime import IntentScores, RiskScores
+from app.models.runtime import IntentScores, RiskScores, TurnByTurn
 from app.replay.fetches import Fetches
 from app.replay.recorded import RecordedBatch
 from app.state.columns import Lifetimes
@@ -109,7 +109,7 @@ def _numbers(names: Iterable[str]) -> Ints:
     return np.array([known.setdefault(name, len(known)) for name in names], np.int64)
 
 
-class _UntrainedIntent:
+class _UntrainedIntent(TurnByTurn):
     name, version = "untrained", "0"
 
     def score(self, features: Floats, hidden: Floats) -> IntentScores:

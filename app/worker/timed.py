@@ -28,6 +28,14 @@ class TimedIntent:
         finally:
             self._called(self.name, self._clock() - started)
 
+    def score_in_turn(self, features: Floats, hidden: Floats) -> IntentScores:
+        """What the model says."""
+        started = self._clock()
+        try:
+            return self._model.score_in_turn(features, hidden)
+        finally:
+            self._called(self.name, self._clock() - started)
+
 
 class TimedRisk:
     """A risk model; see ``RiskScorer``."""

@@ -11,14 +11,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from app.features.clicks import CLICK_FEATURES
 from app.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, write_manifest
-from app.models.runtime import IntentScores
+from app.models.runtime import IntentScores, TurnByTurn
 from app.state.rows import HIDDEN_UNITS
 from schemas.outputs import INTENTS
 
 Floats = NDArray[np.float32]
 
 
-class CountingModel:
+class CountingModel(TurnByTurn):
     """A deterministic recurrent model of 3 features and 2 state units that counts its calls."""
 
     name, version = "counting", "1"

@@ -1,11 +1,12 @@
-"""A batch in waves is the same as one click at a time, with as few calls as the busiest user has clicks."""
+"""A batch in waves is the same as one click at a time, in no more calls than the busiest user has clicks."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.models.runtime import IntentScores
 from app.models.waves import score_waves
-from tests.models.builders import CountingModel
+from tests.models.builders import CountingModel, Floats
 
 USERS = 6
 
@@ -46,3 +47,19 @@ def test_users_that_are_not_in_the_batch_keep_their_state() -> None:
     score_waves(CountingModel(), np.zeros((1, 3), np.float32), hidden, np.array([1]), np.array([0]))
     assert (hidden[[0, 2]] == 1).all()
     assert (hidden[1] != 1).all()
+
+
+def test_waves_of_the_same_users_go_in_one_call() -> None:
+    class Turns(CountingModel):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shapes: list[tuple[int, ...]] = []
+
+        def score_in_turn(self, features: Floats, hidden: Floats) -> IntentScores:
+            self.shapes.append(features.shape)
+            return super().score_in_turn(features, hidden)
+
+    model, user = Turns(), np.repeat([0, 1, 2], [9, 4, 4])
+    rank = np.concatenate([np.arange(9), np.arange(4), np.arange(4)])
+    score_waves(model, np.zeros((17, 3), np.float32), np.zeros((3, 2), np.float32), user, rank)
+    assert model.shapes == [(4, 3, 3), (5, 1, 3)]

@@ -6,7 +6,6 @@ import pytest
 from numpy.typing import NDArray
 
 from app.models.runtime import IntentModel
-from app.models.session import session_of
 from app.training.gru import heads
 from app.training.intent_weights import Calibration, IntentWeights, calibrated, initial_weights, intent_graph
 from app.training.scaling import Scaling, fit_scaling
@@ -34,7 +33,7 @@ def drawn() -> tuple[IntentWeights, Scaling, NDArray[np.float32]]:
 
 
 def model_of(weights: IntentWeights, scaling: Scaling) -> IntentModel:
-    return IntentModel(session_of(intent_graph(weights, scaling)), "intent", "test")
+    return IntentModel(intent_graph(weights, scaling), "intent", "test")
 
 
 @pytest.mark.parametrize("calibration", [Calibration(), Calibration(temperature=1.3, slope=0.8, offset=-0.4)])
