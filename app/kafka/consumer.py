@@ -49,6 +49,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Set by the application: finish or drop what is in work. Its work may be marked durable until it returns."""
         self.on_assigned: Callable[[int], None] = lambda generation: None
         """Set by the application: told the generation of an assignment before anything of it is delivered."""
+        self.is_ready: Callable[[TP], bool] = lambda tp: True
+        """Set by the tables: whether a partition may be read already."""
         self.on_commit: Callable[[bool], None] = lambda succeeded: None
         """Set by the application: told of every commit whether it succeeded."""
 
@@ -90,8 +92,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        active = frozenset((tp.topic, tp.partition) for tp in self._get_active_partitions())
-        pieces = await self._thread.fetch(active, self.in_flight.held(), timeout)
+        pieces = await self._thread.fetch(self._readable(), self.in_flight.held(), timeout)
         if self.should_stop:
             return
         # What is dropped here is read again: a stopped flow goes on from the committed offsets.
@@ -102,6 +103,13 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             self.in_flight.add(fetched)
             self.app.monitor.track_tp_end_offset(tp, fetched.end_offset)
             yield tp, _to_message(tp, fetched)
+
+    def look_again(self) -> None:
+        """More partitions have become ready: read them too, without waiting for the running fetch."""
+        self._thread.activate(self._readable())
+
+    def _readable(self) -> frozenset[Partition]:
+        return frozenset((tp.topic, tp.partition) for tp in self._get_active_partitions() if self.is_ready(tp))
 
     async def force_commit(self, topics: TPorTopicSet | None = None, start_new_transaction: bool = True) -> bool:
         """Commit what has become durable; offsets that fail are offered again at the next commit."""

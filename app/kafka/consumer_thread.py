@@ -64,6 +64,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """From any thread: pause these partitions and no others of the active ones."""
         self.thread_loop.call_soon_threadsafe(self._fetcher.hold, held)
 
+    def activate(self, active: frozenset[Partition]) -> None:
+        """From any thread: read these partitions, where they are not held, and no others."""
+        self.thread_loop.call_soon_threadsafe(self._fetcher.activate, active)
+
     def rejoin(self) -> None:
         """From any thread: see `Consumer.rejoin`."""
         self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)

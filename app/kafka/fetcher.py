@@ -93,6 +93,11 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
         for waiter in self._fetch_waiters:
             self._notify(waiter)
 
+    def activate(self, active: AbstractSet[Partition]) -> None:
+        """Read these partitions from now on, also in a call of `fetched` that waits."""
+        self._active = active
+        self.hold(self._held)
+
     def end_offset(self, tp: Partition) -> int | None:
         """The first offset that cannot be read yet, as of the last answer; None before the first one."""
         state = self._state(tp)
@@ -175,7 +180,7 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
         self._notify(self._wait_consume_future)
 
     def _get_actions_per_node(self, assignment: Assignment) -> tuple[object, ...]:
-        complete = not self._held and not self._records
+        complete = not self._held and not self._records and self._active >= assignment.tps
         self._fetch_max_wait_ms = self._options.fetch_wait_ms if complete else self._options.partial_fetch_wait_ms
         actions: tuple[object, ...] = super()._get_actions_per_node(assignment)
         return actions

@@ -58,24 +58,27 @@ class HeldPartitions:
         """The open stores by partition: what is held now."""
         return MappingProxyType(self._stores)
 
-    async def assign(self, partitions: Collection[int]) -> RecoveryReport | None:
-        """Hold exactly these partitions; no work may go on meanwhile.
+    async def keep(self, partitions: Collection[int]) -> list[int]:
+        """Hold none but these partitions; no work may go on meanwhile.
 
         Partitions held before stay as they are, unless work on them has begun and was not written.
 
         Returns:
-            The report on those that were read back; None where there were none.
-
-        Raises:
-            What `recover` raises. Then the partitions that were to be read back are not held.
+            Those that are not held yet, or not any more: for `recover`.
         """
         unfinished = {partition for partition, count in self._unfinished.items() if count}
         for partition in set(self._stores) - (set(partitions) - unfinished):
             self._give_up(partition)
-        missing = sorted(set(partitions) - set(self._stores))
+        await self.take_over(set(self._stores), ())
+        return sorted(set(partitions) - set(self._stores))
+
+    async def recover(self, missing: Collection[int]) -> RecoveryReport:
+        """Hold these partitions as well, once they are read back. Work on those that are held may go on meanwhile.
+
+        Raises:
+            What reading them back raises. Then they are not held.
+        """
         await self.take_over(set(self._stores), missing)
-        if not missing:
-            return None
         stores, report = await self._recover(missing)
         self._stores.update(stores)
         return report

@@ -140,12 +140,14 @@ class ColumnTable(faust.Table):  # type: ignore[misc]
         partitions = await common_partitions(self._broker, self._sources)
         self.changelog = await ensure_changelog(self._broker, self.changelog_topic_name, partitions)
 
-    async def assign(self, assigned: Collection[TP]) -> None:
-        """Hold the partitions that the worker has been assigned of the input topics, no others.
+    async def assign(self, assigned: Collection[TP]) -> list[int]:
+        """Hold none but the partitions that the worker has been assigned of the input topics.
+
+        Returns:
+            Those that are to be recovered.
 
         Raises:
             PartitionsApart: the topics' partitions differ, so that events of one key would meet different rows.
-            Exception: what `recover` raises.
         """
         by_topic = {topic: {tp.partition for tp in assigned if tp.topic == topic} for topic in self._sources}
         partitions = set().union(*by_topic.values())
@@ -155,8 +157,16 @@ class ColumnTable(faust.Table):  # type: ignore[misc]
                 + ", ".join(f"{topic} {sorted(found)}" for topic, found in by_topic.items())
                 + "; all workers of the group must read all of them"
             )
-        if (report := await self.held.assign(partitions)) is not None:
-            self._on_recovered(report)
+        return await self.held.keep(partitions)
+
+    async def recover(self, missing: Collection[int]) -> None:
+        """Recover partitions, while work on the others goes on.
+
+        Raises:
+            Exception: what `app.state.recovery.recover` raises.
+        """
+        if missing:
+            self._on_recovered(await self.held.recover(missing))
 
     async def _recover(self, partitions: Collection[int]) -> tuple[dict[int, PartitionStore], RecoveryReport]:
         assert self.changelog is not None, "the table has not started"

@@ -1,9 +1,9 @@
 """Recovery of column tables in the place of Faust's, through the app setting `TableManager`.
 
 Faust's own recovery subscribes to the changelog and is known to stop short or to hang (see `app.state.recovery`).
-Here Faust's consumer never reads a changelog: after every rebalance, and before any stream goes on, each table is
-assigned its partitions, and reads what it gained with a consumer of its own. All of it happens in one task, so that
-a rebalance during a recovery first ends that recovery and then begins the next.
+Here Faust's consumer never reads a changelog: after every rebalance each table is assigned its partitions. Streams go
+on at once with those that it kept; what it gained it reads with a consumer of its own, and only then are these fetched.
+All of it happens in one task, so that a rebalance during a recovery first ends that recovery and then begins the next.
 """
 
 import asyncio
@@ -43,10 +43,14 @@ class ColumnRecovery(Recovery):  # type: ignore[misc]
         while not await self.wait_for_stopped(self.signal_recovery_start):
             self.signal_recovery_start.clear()
             generation = self._generation_id
-            recovery = asyncio.ensure_future(self._assign_tables(self._assigned))
+            self._set_recovery_started()
+            assigning = asyncio.ensure_future(self._assign_tables(self._assigned))
+            recovery = asyncio.ensure_future(self._recover_tables(assigning))
             try:
-                await self._wait(recovery)
+                await self._wait(assigning)
+                self._set_recovery_ended()
                 await self._resume_streams(generation)
+                await self._wait(recovery)
             except (RebalanceAgain, IllegalStateError):
                 self.log.info("Rebalanced again during recovery")
             except ServiceStopped:
@@ -56,15 +60,22 @@ class ColumnRecovery(Recovery):  # type: ignore[misc]
                     raise RuntimeError("the recovery was cancelled from within") from None
                 raise
             finally:
-                recovery.cancel()
-                await asyncio.wait([recovery])
+                for task in (recovery, assigning):
+                    task.cancel()
+                await asyncio.wait([recovery, assigning])
 
-    async def _assign_tables(self, assigned: Collection[TP]) -> None:
-        self._set_recovery_started()
-        for table in self.tables.values():
-            await table.assign(assigned)
+    async def _assign_tables(self, assigned: Collection[TP]) -> dict[ColumnTable, list[int]]:
+        self.app.consumer.is_ready = self._is_ready
+        return {table: await table.assign(assigned) for table in self.tables.values()}
+
+    async def _recover_tables(self, assigning: "asyncio.Future[dict[ColumnTable, list[int]]]") -> None:
+        for table, missing in (await asyncio.shield(assigning)).items():
+            await table.recover(missing)
             await table.call_recover_callbacks()
-        self._set_recovery_ended()
+        self.app.consumer.look_again()
+
+    def _is_ready(self, tp: TP) -> bool:
+        return all(tp.partition in table.held.stores for table in self.tables.values())
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _slurp_changelogs(self) -> None:

@@ -83,7 +83,9 @@ class WorkerService(Service):  # type: ignore[misc]
     def _at_end(self, ends: Mapping[Partition, int]) -> bool:
         held = self._assembly.table.held.stores.keys()
         consumer = self._assembly.app.consumer
-        mine = {tp for tp in consumer.ledger.owned() if tp[1] in held}
+        mine = consumer.ledger.owned()
+        if any(partition not in held for _, partition in mine):
+            return False
         return bool(mine) and all(_is_read(consumer, tp, ends[tp]) for tp in mine if ends[tp] > 0)
 
     def _look(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from app.kafka.topics import create_topics, topic
 from app.state.changelog import ChangelogMismatch, changelog_topic
 from app.state.held import PartitionLost
 from app.state.recovery import RecoveryReport
-from app.state.store import StoreLocked, Stores
+from app.state.store import PartitionStore, StoreLocked, Stores
 from app.state.table import ColumnTable, PartitionsApart
 from app.state.table_manager import ColumnTableManager
 from tests.broker.changelogs import stored_records
@@ -181,6 +181,33 @@ def test_one_partition_of_all_inputs_goes_where_its_rows_are(group: Group) -> No
             await until(lambda: two.counts() == group.sent, "nothing was lost or counted twice")
             recovered = {each.partition for each in two.reports[-1].partitions}
             assert recovered == set(range(PARTITIONS)) - kept, "partitions that stayed were not read back"
+            assert group.apart == []
+
+    run(scenario)
+
+
+def test_partitions_that_are_kept_go_on_while_others_are_recovered(group: Group) -> None:
+    async def scenario() -> None:
+        await group.create()
+        one, two = Worker(group, "one"), Worker(group, "two")
+        read_back, gate = two.table.held._recover, asyncio.Event()
+
+        async def slowly(partitions: Collection[int]) -> tuple[dict[int, PartitionStore], RecoveryReport]:
+            await gate.wait()
+            return await read_back(partitions)
+
+        async with two.running():
+            async with one.running():
+                await until(lambda: len(one.partitions) == len(two.partitions) == 2, "two workers share")
+                kept = two.partitions
+                two.table.held._recover = slowly
+            await until(lambda: len(two.app.consumer.assignment()) == PARTITIONS * len(INPUTS), "the survivor has all")
+            await group.send(400)
+            own = {key: count for key, count in group.sent.items() if int(key.split(b"-")[1]) in kept}
+            await until(lambda: two.counts() == own, "what it kept is processed")
+            assert two.partitions == kept
+            gate.set()
+            await until(lambda: two.counts() == group.sent, "and then the others'", seconds=5)
             assert group.apart == []
 
     run(scenario)

@@ -33,7 +33,8 @@ class Worker:
         return opened, RecoveryReport((), 0.0)
 
     def assign(self, *partitions: int) -> RecoveryReport | None:
-        return asyncio.run(self.held.assign(partitions))
+        missing = asyncio.run(self.held.keep(partitions))
+        return asyncio.run(self.held.recover(missing)) if missing else None
 
 
 @pytest.fixture
