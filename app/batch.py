@@ -12,8 +12,9 @@ from xxhash import xxh3_64_intdigest
 
 from app.effects import Effects
 from app.events.records import Records
+from app.events.stream_time import MAX_JUMP_MS
 from app.features.scan import Flags, Ints, first_rows, group_index, group_starts, previous, running_max
-from app.state.rows import RECENT_EVENTS
+from app.state.rows import RECENT_EVENTS, Rows
 from app.state.state import State
 from schemas.outputs import FailureType
 from schemas.topics import CLICKSTREAM, LABELS, ORDERS
@@ -30,7 +31,8 @@ class Batch:
     """Records [n] of all kinds; ``index`` is each one's place in its topic's columns, ``slot`` its user's row.
 
     ``due`` is the time by which the record finds sessions and histories over: its own, or where it is late, the
-    earliest that would not be. So it finds them as a sweep at that moment would leave them.
+    earliest that would not be. So it finds them as a sweep at that moment would leave them. ``accepted`` is the latest
+    time that event time took for true at the record.
     """
 
     kind: NDArray[np.int8]
@@ -39,6 +41,7 @@ class Batch:
     ts: Ints
     position: Ints
     due: Ints
+    accepted: Ints
     offset: Ints
     id_hash: NDArray[np.uint64]
 
@@ -69,6 +72,7 @@ class Batch:
             self.ts[keep],
             self.position[keep],
             self.due[keep],
+            self.accepted[keep],
             self.offset[keep],
             self.id_hash[keep],
         )
@@ -98,13 +102,15 @@ def _sorted(state: State, records: Records, earliest: Ints) -> Batch:
     order = ((slot << _POSITION_BITS) | position).argsort()
     hashes = [xxh3_64_intdigest(event.event_id.encode()) for part in parts for event in part.events]
     ts = np.concatenate([part.ts for part in parts])[order]
+    earliest = earliest[position[order]]
     return Batch(
         kind=np.repeat(np.arange(3, dtype=np.int8), [len(part) for part in parts])[order],
         index=np.concatenate([np.arange(len(part)) for part in parts])[order],
         slot=slot[order],
         ts=ts,
         position=position[order],
-        due=np.maximum(ts, earliest[position[order]]),
+        due=np.maximum(ts, earliest),
+        accepted=earliest + (state.table.lifetimes.grace_ms + MAX_JUMP_MS),
         offset=np.concatenate([part.offsets for part in parts])[order],
         id_hash=np.array(hashes, np.uint64)[order],
     )
@@ -137,8 +143,8 @@ def _without_repeats(state: State, batch: Batch, effects: Effects) -> Batch:
     repeated = (recent[group] == batch.id_hash[:, None]).any(axis=1) | _repeats_within(batch)
     for user in sorted(set(group[repeated].tolist())):
         run = group == user
-        memory = recent[user].tolist(), int(rows["recent_count"][slots[user]]), int(rows["last_seen"][slots[user]])
-        repeated[run] = _repeats_in_run(batch.where(run), *memory, state.table.lifetimes.history_ms)
+        row = rows[slots[user]]
+        repeated[run] = _repeats_in_run(batch.where(run), row, state.table.lifetimes.history_ms)
     if repeated.any():
         effects.duplicates += int(repeated.sum())
         batch = batch.where(~repeated)
@@ -156,17 +162,21 @@ def _repeats_within(batch: Batch) -> Flags:
     return repeats
 
 
-def _repeats_in_run(run: Batch, recent: list[int], count: int, latest: int, history_ms: int) -> list[bool]:
-    """One user's records in order against the ring of the latest ids, as if each came alone."""
+def _repeats_in_run(run: Batch, row: np.void, history_ms: int) -> list[bool]:
+    """One user's records in order against the ring of the latest ids in ``row``, as if each came alone."""
+    recent, count = row["recent"].tolist(), int(row["recent_count"])
+    latest, before = int(row["last_seen"]), int(row["accepted"])
     repeats = []
-    for value, ts, due in zip(run.id_hash.tolist(), run.ts.tolist(), run.due.tolist(), strict=True):
+    columns = (run.id_hash.tolist(), run.ts.tolist(), run.due.tolist(), run.accepted.tolist())
+    for value, ts, due, accepted in zip(*columns, strict=True):
+        latest = believed(latest, before, ts, accepted)
         if due - latest > history_ms:
             recent, count = [0] * RECENT_EVENTS, 0
         repeats.append(value in recent)
         if not repeats[-1]:
             recent[count % RECENT_EVENTS] = value
             count += 1
-            latest = max(latest, ts)
+            latest, before = max(latest, ts), accepted
     return repeats
 
 
@@ -175,7 +185,7 @@ def _remember(state: State, batch: Batch) -> None:
     rows, starts, group = state.table.rows, batch.starts, batch.user
     slots, ends = batch.slot[starts], np.concatenate((starts[1:], [len(batch)]))
     recent, count = rows["recent"][slots], rows["recent_count"][slots].astype(np.int64)
-    begun = _over(rows["last_seen"][slots], batch, state.table.lifetimes.history_ms).nonzero()[0]
+    begun = _over(rows, slots, batch, state.table.lifetimes.history_ms).nonzero()[0]
     recent[group[begun]] = count[group[begun]] = 0
     first = starts.copy()
     np.maximum.at(first, group[begun], begun)
@@ -186,22 +196,49 @@ def _remember(state: State, batch: Batch) -> None:
     rows["recent_count"][slots] = count + ends - first
 
 
-def lifetimes(last_seen: Ints, batch: Batch, history_ms: int) -> tuple[Flags, int | None]:
-    """Which users ([users], ``last_seen`` before) begin anew, and the position where another would within the batch.
+def lifetimes(rows: Rows, slots: Ints, batch: Batch, history_ms: int) -> tuple[Flags, int | None]:
+    """Which users ([users], at ``slots`` of ``rows``) begin anew, and the position where another would in the batch.
 
     A history ends when its user was quiet for ``history_ms``. A batch is cut there, so that within a piece every
     user has one history.
     """
-    over = _over(last_seen, batch, history_ms)
+    over = _over(rows, slots, batch, history_ms)
     fresh = over[batch.starts].copy()
     over[batch.starts] = False
     return fresh, int(batch.position[over].min()) if over.any() else None
 
 
-def _over(last_seen: Ints, batch: Batch, history_ms: int) -> Flags:
-    """Which records [n] begin a history, their users having been ``last_seen`` [users] before the batch."""
-    latest = running_max(batch.ts, batch.starts, batch.user, last_seen)
-    return np.asarray(batch.due - previous(latest, batch.starts, last_seen) > history_ms)
+def _over(rows: Rows, slots: Ints, batch: Batch, history_ms: int) -> Flags:
+    """Which records [n] begin a history."""
+    return np.asarray(batch.due - seen_before(rows, slots, batch) > history_ms)
+
+
+def seen_before(rows: Rows, slots: Ints, batch: Batch) -> Ints:
+    """When the user of each record [n] was last seen, the users' rows before the batch being at ``slots`` [users]."""
+    last_seen = rows["last_seen"][slots]
+    before = previous(running_max(batch.ts, batch.starts, batch.user, last_seen), batch.starts, last_seen)
+    misdated = before > np.maximum(batch.ts, batch.accepted)
+    for user in np.unique(batch.user[misdated]).tolist() if misdated.any() else ():
+        run = batch.user == user
+        latest, accepted = int(last_seen[user]), int(rows["accepted"][slots[user]])
+        believable = []
+        for ts, limit in zip(batch.ts[run].tolist(), batch.accepted[run].tolist(), strict=True):
+            believable.append(believed(latest, accepted, ts, limit))
+            latest, accepted = max(believable[-1], ts), limit
+        before[run] = believable
+    return before
+
+
+def believed(latest: int, accepted: int, ts: int, limit: int) -> int:
+    """When a user was last seen, if the record that comes next contradicts it: ``accepted`` then, not ``latest``.
+
+    Args:
+        latest: of the times of the user's records.
+        accepted: the latest time that was taken for true at the record before.
+        ts: of the record that comes next.
+        limit: the latest time that is taken for true at that one.
+    """
+    return accepted if latest > max(ts, limit) else latest
 
 
 def split(batch: Batch, position: int) -> tuple[Batch, Batch]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.batch import TOPICS, Batch, admit, lifetimes, split
+from app.batch import TOPICS, Batch, admit, lifetimes, seen_before, split
 from app.effects import Effects
 from app.events.align import Aligned
 from app.events.decode import Rejected
 from app.events.records import Records, gather
-from app.features.scan import Flags, Ints
+from app.features.scan import Flags, Ints, last_rows
 from app.models.runtime import IntentScorer, RiskScorer
 from app.scoring.clicks import score_clicks
 from app.scoring.orders import score_orders
@@ -68,11 +68,11 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
 def _process(state: State, records: Records, batch: Batch, models: Models, effects: Effects) -> Batch | None:
     """Process the records up to where a history would begin anew within the batch; returns the rest."""
     history_ms = state.table.lifetimes.history_ms
-    fresh, cut = lifetimes(state.table.rows["last_seen"][batch.slot[batch.starts]], batch, history_ms)
+    fresh, cut = lifetimes(state.table.rows, batch.slot[batch.starts], batch, history_ms)
     rest = None
     if cut is not None:
         batch, rest = split(batch, cut)
-        fresh, _ = lifetimes(state.table.rows["last_seen"][batch.slot[batch.starts]], batch, history_ms)
+        fresh, _ = lifetimes(state.table.rows, batch.slot[batch.starts], batch, history_ms)
     starts, user = batch.starts, batch.user
     slots = batch.slot[starts]
     rows = state.table.rows[slots]
@@ -80,7 +80,9 @@ def _process(state: State, records: Records, batch: Batch, models: Models, effec
     before = rows.copy()
     seen = score_clicks(state.table, records, batch, user, slots, rows, models.intent, effects)
     score_orders(state.table, records, batch, user, slots, before, rows, seen, models.risk, effects)
-    rows["last_seen"] = np.maximum(rows["last_seen"], np.maximum.reduceat(batch.ts, starts))
+    last = last_rows(starts, len(batch))
+    rows["last_seen"] = np.maximum(seen_before(rows, np.arange(len(rows)), batch)[last], batch.ts[last])
+    rows["accepted"] = batch.accepted[last]
     _apply(rows, batch)
     state.table.write(slots, rows)
     return rest

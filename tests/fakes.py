@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.features.clicks import CLICK_FEATURES
+from app.features.orders import ORDER_FEATURES
 from app.models.manifest import ScoreMapping
 from app.models.runtime import IntentScores, RiskScores, TurnByTurn
 from app.state.rows import HIDDEN_UNITS
@@ -45,6 +46,15 @@ class FakeRiskModel:
         contributions = np.round(np.log1p(np.abs(features, dtype=np.float64)) / 10, 3).astype(np.float32)
         odds = contributions.sum(axis=1) - 3
         return RiskScores((1 / (1 + np.exp(-odds))).astype(np.float32), contributions)
+
+
+class RiskByValue(FakeRiskModel):
+    """The probability is the order's value over 100."""
+
+    def score(self, features: Floats) -> RiskScores:
+        """Over 1 where the value is over 100."""
+        amount = features[:, [feature.name for feature in ORDER_FEATURES].index("amount")]
+        return RiskScores(amount / np.float32(100), super().score(features).contributions)
 
 
 def fake_models() -> Models:

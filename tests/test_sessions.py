@@ -43,6 +43,15 @@ def test_a_given_session_id_names_the_session_and_a_made_one_is_deterministic() 
     assert ids[0] != run(click("v", 0, "a"))[0].body["session_id"]
 
 
+def test_another_given_session_id_within_the_gap_is_told_and_ends_no_session(feed: Feed) -> None:
+    clicks = [click("u", 0, "a", session_id="one"), click("u", 1, "b", session_id="two"), click("u", 2, "c")]
+    found = feed(Worker(), *clicks, click("u", 2 * HOUR, "d"))
+    told = [(record.body["session_id"], record.body["session"]["events"]) for record in on(INTENT_EVENTS, found)]
+    assert told[:3] == [("one", 1), ("two", 2), ("one", 3)]
+    (closed,) = sessions(found)
+    assert (closed["session_id"], closed["events"]) == ("one", 3)
+
+
 # What a closed session tells.
 
 

@@ -112,7 +112,8 @@ def _judge(
     index = batch.index[found]
     inputs = np.array(features, np.float32).reshape(len(features), len(ORDER_FEATURES))
     scores = model.score(inputs)
-    verdicts = _verdicts(scores, model, batch.ts[found].tolist(), user[found].tolist(), rows)
+    limits = np.maximum(batch.ts, batch.accepted)[found] + ALERT_WINDOW_MS
+    verdicts = _verdicts(scores, model, batch.ts[found].tolist(), limits.tolist(), user[found].tolist(), rows)
     orders = [columns.events[i] for i in index.tolist()]
     effects.orders.append(
         ScoredOrders(
@@ -131,16 +132,21 @@ def _judge(
     )
 
 
-def _verdicts(scores: RiskScores, model: RiskScorer, times: list[int], owners: list[int], rows: Rows) -> list[Verdict]:
-    """The policy's verdicts in order; a user's first of the highest level in a window raises an alert."""
+def _verdicts(
+    scores: RiskScores, model: RiskScorer, times: list[int], limits: list[int], owners: list[int], rows: Rows
+) -> list[Verdict]:
+    """The policy's verdicts in order; a user's first of the highest level in a window raises an alert.
+
+    A window that ends after its order's limit was that of a misdated order, and mutes nothing.
+    """
     finite = np.isfinite(scores.probability)
     points = risk_score(np.where(finite, scores.probability, 0), model.mapping).tolist()
     verdicts = []
-    for point, known, ts, row in zip(points, finite.tolist(), times, owners, strict=True):
+    for point, known, ts, limit, row in zip(points, finite.tolist(), times, limits, owners, strict=True):
         score = point if known else None
         level = risk_level(score)
         window = None
-        if level == "highest" and ts >= rows["alerted_until"][row]:
+        if level == "highest" and not ts < rows["alerted_until"][row] <= limit:
             window = ts - ts % ALERT_WINDOW_MS
             rows["alerted_until"][row] = window + ALERT_WINDOW_MS
         verdicts.append(Verdict(score, level, action_for(level), window))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.events.stream_time import MAX_JUMP_MS
 from app.state.order_log import OrderLog
 from app.state.rows import LAYOUT, ROW, Rows
 
@@ -43,7 +44,7 @@ class UserTable:
 
     ``rows`` [capacity] of ``ROW``, ``partitions`` [capacity] and ``deadlines`` [capacity] are indexed by slot;
     partition -1 marks a free slot. A deadline is the watermark (ms) beyond which an open session closes, or else the
-    row goes.
+    row goes; whatever the times in a row, it comes a history's time after the latest that was accepted.
     """
 
     def __init__(self, lifetimes: Lifetimes) -> None:
@@ -88,14 +89,31 @@ class UserTable:
     def write(self, slots: NDArray[np.int64], rows: Rows) -> None:
         """Put ``rows`` [n] at ``slots`` [n] and renew their deadlines."""
         self.rows[slots] = rows
-        lives = self.lifetimes
-        ends = np.where(rows["open"] == 1, rows["last_click"] + lives.gap_ms, rows["last_seen"] + lives.history_ms)
-        self.deadlines[slots] = ends + lives.grace_ms
+        self.deadlines[slots] = np.minimum(
+            self._ends(rows), rows["accepted"] + self.lifetimes.history_ms + self.lifetimes.grace_ms
+        )
 
     def due(self, watermarks: NDArray[np.int64]) -> NDArray[np.int64]:
         """Slots whose deadline the watermark of their partition ([partitions], ms) has passed."""
         slots = (self.deadlines < watermarks.max(initial=0)).nonzero()[0]
-        return np.asarray(slots[self.deadlines[slots] < watermarks[self.partitions[slots]]])
+        slots = slots[self.deadlines[slots] < watermarks[self.partitions[slots]]]
+        if len(slots) == 0:
+            return np.asarray(slots)
+        return np.asarray(slots[~self._caught_up(slots, watermarks[self.partitions[slots]])])
+
+    def _caught_up(self, slots: NDArray[np.int64], watermarks: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of ``slots`` event time has come near of, after it had not accepted their times; they live on."""
+        rows = self.rows[slots]
+        ends, seen = self._ends(rows), np.maximum(rows["last_seen"], rows["last_click"])
+        found = np.asarray((ends >= watermarks) & (seen <= watermarks + MAX_JUMP_MS))
+        self.deadlines[slots[found]] = ends[found]
+        return found
+
+    def _ends(self, rows: Rows) -> NDArray[np.int64]:
+        """The watermarks beyond which ``rows`` [n] are over by their own times."""
+        lives = self.lifetimes
+        ends = np.where(rows["open"] == 1, rows["last_click"] + lives.gap_ms, rows["last_seen"] + lives.history_ms)
+        return np.asarray(ends + lives.grace_ms)
 
     def changes(self, slots: NDArray[np.int64]) -> list[Change]:
         """The rows at ``slots`` as stored values, by partition."""

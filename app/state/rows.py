@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from schemas.events import CLICK_TYPES
 from schemas.topics import INPUTS
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the stored row; raise it with every change of `ROW` or of what a field means. `{` (123) is taken."""
 
 HIDDEN_UNITS = 32
@@ -40,6 +40,7 @@ HISTORY_FIELDS: list[Any] = [
     ("first_seen", "i8"),  # ms
     ("last_seen", "i8"),  # ms, latest event of any kind
     ("last_click", "i8"),  # ms, latest click of the latest session
+    ("accepted", "i8"),  # ms, latest time that event time took for true at the user's latest event
     ("sessions", "u4"),
     ("clicks", "u4"),
     ("adds", "u4"),

@@ -10,15 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.features.orders import ORDER_FEATURES
-from app.models.runtime import IntentScores, RiskScores
+from app.models.runtime import IntentScores
 from app.rules.policy import _NAMESPACE, POLICY
 from app.step import Models
 from schemas.events import MAX_AMOUNT, MAX_ID
 from schemas.headers import CLOUD_EVENT_HEADERS, DEAD_LETTER_HEADERS
 from schemas.outputs import INTENTS, MAX_REASONS, OutputEvent
 from schemas.topics import ALERTS, BY_NAME, DEAD_LETTER, DECISIONS, INTENT_EVENTS, RISK_EVENTS, SESSION_EVENTS
-from tests.fakes import FakeIntentModel, FakeRiskModel, Floats
+from tests.fakes import FakeIntentModel, FakeRiskModel, Floats, RiskByValue
 from tests.harness import (
     GAP,
     HOUR,
@@ -35,14 +34,6 @@ from tests.harness import (
     run,
 )
 from tests.schemas.strategies import ids, unhurried
-
-
-class RiskByValue(FakeRiskModel):
-    """The probability is the order's value over 100."""
-
-    def score(self, features: Floats) -> RiskScores:
-        amount = features[:, [feature.name for feature in ORDER_FEATURES].index("amount")]
-        return RiskScores(amount / np.float32(100), super().score(features).contributions)
 
 
 def risky() -> Worker:
