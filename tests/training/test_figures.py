@@ -38,8 +38,8 @@ def test_the_gain_over_a_baseline_is_an_interval_over_users() -> None:
     user = np.repeat(np.arange(100), 20)
     truth = random.random(2_000) < 0.3
     noise = random.normal(size=2_000)
-    assert auc_gain(truth, noise, noise, user, seed=1) == {"auc_gain_low": 0, "auc_gain_high": 0}
-    gain = auc_gain(truth, noise + truth, noise, user, seed=1)
+    assert auc_gain(truth, noise, noise, user, seed=1, draws=40) == {"auc_gain_low": 0, "auc_gain_high": 0}
+    gain = auc_gain(truth, noise + truth, noise, user, seed=1, draws=40)
     assert 0.15 < gain["auc_gain_low"] < gain["auc_gain_high"] < 0.4
 
 
