@@ -31,6 +31,7 @@ COMMANDS = {
     "topics": Lazy("app.cli.topics:topics", "Create the topics."),
     "worker": Lazy("agents.worker:worker", "Process events."),
     "replay": Lazy("app.cli.replay:replay", "Send recorded events, or score them without a broker."),
+    "torture": Lazy("app.cli.torture:torture", "Kill workers and broker under load, and check the outcome."),
     "bench": Lazy("app.cli.bench:bench", "Measure throughput and latency."),
     "train": Lazy("app.cli.train:train", "Train the models."),
     "state": Lazy("app.cli.state:state", "Look into a worker's state."),

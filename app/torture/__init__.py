@@ -1,0 +1,1 @@
+"""Torture: workers and broker are killed under load, and everything that came of it is checked."""

@@ -1,0 +1,60 @@
+"""The verdict: everything that is checked once the group is empty and has read to the end."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.ops.settings import Settings
+from app.state.changelog import changelog_topic
+from app.step import Models
+from app.torture.outputs import Comparison, Counts
+from app.torture.reference import Reference
+from app.torture.states import folded, reference_faults, store_faults
+from app.torture.topics import reading
+from app.torture.workers import GROUP
+from app.worker.assembly import TABLE
+from schemas.topics import INPUTS, OUTPUTS
+
+_MOST = 4_000
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Findings:
+    """What the topics and stores say."""
+
+    counts: Counts = field(default_factory=Counts)
+    inputs: Counter[str] = field(default_factory=Counter)
+    state: list[str] = field(default_factory=list)
+
+
+async def look(broker: str, state_dir: Path, models: Models, settings: Settings, partitions: int, say: Say) -> Findings:
+    """Read all of it, a partition at a time, beside a reference of each."""
+    findings = Findings()
+    for number in range(partitions):
+        say(f"checking partition {number + 1} of {partitions}")
+        async with reading(broker, [topic.name for topic in INPUTS], number) as inputs:
+            reference = Reference(models, settings, partitions, inputs, number)
+            await _compare(broker, reference, number, findings.counts)
+        findings.inputs.update(reference.inputs)
+        rows, end = await folded(broker, changelog_topic(GROUP, TABLE), number)
+        findings.state += store_faults(state_dir, number, rows, end)
+        findings.state += reference_faults(reference.pipeline, number, rows)
+    return findings
+
+
+async def _compare(broker: str, reference: Reference, partition: int, counts: Counts) -> None:
+    comparison = Comparison(counts)
+    async with reading(broker, [topic.name for topic in OUTPUTS], partition) as outputs:
+        while not (reference.is_at_end and outputs.is_at_end):
+            if reference.is_at_end or (comparison.wants_found and not outputs.is_at_end):
+                for topic, records in (await outputs.take(_MOST)).items():
+                    for one in records:
+                        comparison.find(topic, one.key, one.value)
+            else:
+                for out in await reference.take():
+                    for value in out.values:
+                        comparison.expect(out.topic, value)
+    comparison.end()

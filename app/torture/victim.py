@@ -1,0 +1,109 @@
+"""A worker like any other that stops dead at a named point, when it has been told to: `python -m app.torture.victim`.
+
+It runs the command ``sluice worker`` unchanged, with a turnstile at a few points of the path. A window is armed by a
+file of its name in the folder that ``SLUICE_TORTURE_WINDOWS`` names; the next that comes by takes the file away and
+stops the whole process with SIGSTOP, heartbeats and all, until the killer has come and sent SIGKILL or SIGCONT.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from aiokafka import AIOKafkaProducer
+
+from app.cli.main import main
+from app.kafka import transactions
+from app.state.held import HeldPartitions
+from app.state.restoring import RestoredPartition
+from app.worker.exactly_once import ExactlyOnce
+from app.worker.processor import Processor
+
+FOLDER = "SLUICE_TORTURE_WINDOWS"
+
+PRODUCED, DELIVERED, WRITTEN, RECOVERY, DRAIN, FENCE = "produced", "delivered", "written", "recovery", "drain", "fence"
+"""The points: after produce and before commit; after commit (at least once: after delivery) and before the local
+write; after the local write; a recovery that begins; a drain that ends; partitions taken over, not yet fenced."""
+
+_STOPPING_S = 0.05  # a thread other than this one may be the one that takes the signal
+
+Pass = Callable[[str], None]
+
+
+def turnstile(folder: Path) -> Pass:
+    """A function that stops this process if a window of that name is armed in ``folder``."""
+
+    def passing(window: str) -> None:
+        armed = folder / window
+        if armed.exists():
+            armed.unlink()
+            os.kill(os.getpid(), signal.SIGSTOP)
+            time.sleep(_STOPPING_S)
+
+    return passing
+
+
+@contextmanager
+def windows(passing: Pass) -> Iterator[None]:
+    """Turnstiles at every window, inside the block."""
+
+    class StoppingProducer(AIOKafkaProducer):  # type: ignore[misc]
+        async def commit_transaction(self) -> None:
+            passing(PRODUCED)
+            await super().commit_transaction()
+
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(transactions, "AIOKafkaProducer", StoppingProducer))
+        for owner, name, make, before, after in _METHODS:
+            stack.enter_context(patch.object(owner, name, make(getattr(owner, name), passing, before, after)))
+        yield
+
+
+def _around(method: Callable[..., Any], passing: Pass, before: str | None, after: str | None) -> Callable[..., Any]:
+    def around(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any method
+        _through(passing, before)
+        done = method(*args, **kwargs)
+        _through(passing, after)
+        return done
+
+    return around
+
+
+def _around_async(
+    method: Callable[..., Any], passing: Pass, before: str | None, after: str | None
+) -> Callable[..., Any]:
+    async def around(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any method
+        _through(passing, before)
+        done = await method(*args, **kwargs)
+        _through(passing, after)
+        return done
+
+    return around
+
+
+def _through(passing: Pass, window: str | None) -> None:
+    if window is not None:
+        passing(window)
+
+
+_METHODS: tuple[tuple[type, str, Callable[..., Any], str | None, str | None], ...] = (
+    (HeldPartitions, "write", _around, DELIVERED, WRITTEN),
+    (RestoredPartition, "open", _around, RECOVERY, None),
+    (Processor, "drain", _around_async, None, DRAIN),
+    (ExactlyOnce, "take_over", _around_async, FENCE, None),
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """``sluice worker`` with turnstiles; its exit code."""
+    with windows(turnstile(Path(os.environ[FOLDER]))):
+        return main(["worker", *arguments])
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
