@@ -12,7 +12,8 @@ from schemas.topics import DEAD_LETTER, INTENT_EVENTS, RISK_EVENTS, SESSION_EVEN
 TOLERANCE = 1e-5
 """Of scores: which events share a call of the model is left open."""
 
-_ROUNDED = 0.0101  # contributions are given in hundredths of a point
+# Points come from the log-odds, which in float32 tell probabilities near 1 apart no better than this.
+_POINTS, _OF_POINTS = 0.0101, 0.02
 
 _SCORES = {INTENT_EVENTS: "purchase_probability", RISK_EVENTS: "probability"}
 _SCORED_AT = "scored_at"
@@ -140,7 +141,9 @@ def _difference(one: object, other: object, path: str = "") -> str | None:
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         found = (_difference(*pair, f"{path}[{at}]") for at, pair in enumerate(zip(one, other, strict=True)))
         return next((difference for difference in found if difference), None)
+    if path == ".risk_score" and isinstance(one, int) and isinstance(other, int):
+        return None if abs(one - other) <= 1 else f"risk_score {one} and {other}"
     if isinstance(one, float) and isinstance(other, float):
-        most = _ROUNDED if path.endswith(".contribution") else TOLERANCE * max(1.0, abs(other))
+        most = _POINTS + _OF_POINTS * abs(other) if path.endswith(".contribution") else TOLERANCE * max(1.0, abs(other))
         return None if abs(one - other) <= most else f"{path.lstrip('.')} {one} and {other}"
     return None if one == other else f"{path.lstrip('.')} {one!r} and {other!r}"

@@ -178,7 +178,7 @@ def _order(number: int, choice: random.Random) -> dict[str, Any]:
         "event_id": f"{number}-order",
         "type": "order_placed",
         "order_id": f"order-{number}",
-        "value": choice.choice([19.99, 250.0, 9_500.0]),
+        "value": choice.choice([9.99, 19.99, 35.0, 80.0, 120.0, 900.0]),
         "currency": "EUR",
         "billing_country": choice.choice(_COUNTRIES),
         "shipping_country": choice.choice(_COUNTRIES),

@@ -41,7 +41,7 @@ def test_help_lists_the_commands_and_is_done() -> None:
     done = sluice("--help")
     assert done.returncode == 0
     assert done.stderr == ""
-    for command in ("kafka", "topics", "schema", "worker", "replay", "demo", "bench", "train", "state"):
+    for command in ("kafka", "topics", "schema", "worker", "replay", "demo", "torture", "bench", "train", "state"):
         assert f"\n  {command} " in done.stdout
 
 
