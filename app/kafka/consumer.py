@@ -81,6 +81,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Join the group anew: all partitions are revoked and assigned again, these or others."""
         self._thread.rejoin()
 
+    def unknown_topics(self) -> frozenset[str]:
+        """Topics that this worker reads and that the broker, when last asked, did not know."""
+        return self._thread.unknown_topics({topic for topic, _ in self.ledger.owned()})
+
     def answered_at(self) -> int | None:
         """When the broker last answered a fetch, with records or without (ms since the epoch); None before that."""
         return self._thread.answered_at()

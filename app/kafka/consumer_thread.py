@@ -1,6 +1,6 @@
 """The thread in which the consumer talks to the broker: heartbeats go on while the worker computes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from time import monotonic
 
 from aiokafka.errors import CommitFailedError, IllegalStateError
@@ -75,6 +75,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def offsets(self, tp: Partition) -> tuple[int | None, int | None]:
         """From any thread: the partition's end offset as it is known now, and where its reading began."""
         return self._fetcher.end_offset(tp), self._fetcher.start(tp)
+
+    def unknown_topics(self, topics: Collection[str]) -> frozenset[str]:
+        """From any thread: those of ``topics`` that the broker's latest metadata lack."""
+        cluster = self._ensure_consumer()._client.cluster
+        return frozenset(topic for topic in topics if not cluster.partitions_for_topic(topic))
 
     def answered_at(self) -> int | None:
         """From any thread: see `ColumnFetcher.answered_at`."""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mode import Service
 
@@ -17,6 +17,17 @@ from schemas.topics import INPUTS
 
 _MONITOR_S = 1.0
 _END_CHECK_S = 0.05
+_UNKNOWN_LOOKS = 5
+
+
+class TopicGone(Exception):
+    """An input topic is not there any more."""
+
+    def __init__(self, topics: Collection[str]) -> None:
+        super().__init__(
+            f"topic {', '.join(sorted(topics))} is gone from the broker: it was deleted while this worker read it. "
+            "Make it again with `sluice topics create`; the state of what was in it stays in the group's changelog"
+        )
 
 
 class WorkerService(Service):  # type: ignore[misc]
@@ -32,6 +43,7 @@ class WorkerService(Service):  # type: ignore[misc]
         self._assembly = assembly
         self._ends = ends
         self._answered_at: int | None = None
+        self._unknown_for = 0  # looks in a row that found an input topic missing
         self._shown: set[int] = set()  # partitions that have gauges
         self._unknown_fields: Counter[str] = Counter()  # those counted in the metrics
         settings = assembly.settings
@@ -70,6 +82,7 @@ class WorkerService(Service):  # type: ignore[misc]
     async def _monitor(self) -> None:
         while not self.should_stop:
             self._look()
+            self._look_for_topics()
             await self.sleep(_MONITOR_S)
 
     @Service.task  # type: ignore[untyped-decorator]
@@ -110,6 +123,13 @@ class WorkerService(Service):  # type: ignore[misc]
         observer.metrics.in_flight(consumer.in_flight.records)
         self._look_at_pipeline()
         self._look_at_state()
+
+    def _look_for_topics(self) -> None:
+        """A broker that is starting may not know its topics yet; one that does not know them for long has lost them."""
+        unknown = self._assembly.app.consumer.unknown_topics()
+        self._unknown_for = self._unknown_for + 1 if unknown else 0
+        if self._unknown_for > _UNKNOWN_LOOKS:
+            raise TopicGone(unknown)
 
     def _look_at_answers(self) -> None:
         answered_at = self._assembly.app.consumer.answered_at()
