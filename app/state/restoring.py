@@ -126,8 +126,10 @@ class RestoredPartition:
         self.position = piece.next_offset
 
     def finish(self) -> None:
-        """Note in the store that it lacks nothing as of now, also where nothing was read."""
+        """Note in the store that it lacks nothing as of now, also where nothing was read; what was is put on disk."""
         self.store.write([], [], self.position)
+        if self._records:
+            self.store.flush()
 
     def close(self) -> None:
         """Give the partition up: rows and store."""

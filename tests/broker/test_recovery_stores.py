@@ -4,11 +4,14 @@ import asyncio
 
 import pytest
 
+from app.state.changelog import Changelog
+from app.state.recovery import recover
 from app.state.restoring import Rebuilt
 from app.state.store import StoreLocked
 from tests.broker import changelogs as log
 from tests.broker.changelogs import live, rows, tombstones
 from tests.broker.recovery_case import DELETING, HOUR_MS, Case, append
+from tests.state.columns import DictRows
 
 pytestmark = pytest.mark.broker
 
@@ -128,5 +131,19 @@ def test_a_store_that_another_worker_has_is_never_wiped(case: Case) -> None:
         assert other.get(b"theirs") == b"row"
         other.close()
         case.stores("warm").open(0).close()
+
+    asyncio.run(scenario())
+
+
+def test_what_was_read_is_on_disk_before_anything_goes_on(case: Case) -> None:
+    async def scenario() -> None:
+        await log.make(case.kafka, case.topic)
+        await append(rows(0, 50))(case)
+        changelog, broker = Changelog(case.topic, 1, 24 * HOUR_MS), {"bootstrap_servers": case.kafka}
+        stores, _ = await recover([0], case.stores("warm"), DictRows(), changelog, broker, now_ms=lambda: case.now)
+        flushed = case.stores("warm").open_read_only(0)
+        assert (flushed.offset, flushed.get(b"user-0049")) == (50, b"row 49 ")
+        flushed.close()
+        stores[0].close()
 
     asyncio.run(scenario())
