@@ -6,21 +6,24 @@ sees, whatever its group membership says.
 """
 
 import asyncio
-from collections.abc import Awaitable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
-from aiokafka.structs import RecordMetadata
+from aiokafka import TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, NoError, for_code
+from aiokafka.protocol.produce import ProduceRequest
 
+from app.kafka.coordinator import Epoch, TransactionCoordinator, pauses, together
 from app.kafka.fetched import Partition
 from app.kafka.options import TransportOptions
 from app.kafka.producer import DeliveryFailed, build_batches
 from app.kafka.record_batch import ColumnBatch
 
-_RETRY_BACKOFF_MS = 20
-_STOP_S = 1.0
+_ALL_REPLICAS = -1
+_SEQUENCES = 2**31  # a sequence number wraps to 0 after the largest int32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +36,11 @@ class Send:
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
     headers: Sequence[bytes] | None = None
+
+    @property
+    def tp(self) -> Partition:
+        """Where they go."""
+        return (self.topic, self.partition)
 
 
 class TransactionalProducer:
@@ -49,23 +57,22 @@ class TransactionalProducer:
 
     def __init__(self, broker: str, transactional_id: str, options: TransportOptions) -> None:
         self._options = options
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=broker,
-            transactional_id=transactional_id,
-            transaction_timeout_ms=int(options.transaction_timeout * 1000),
-            acks="all",
-            retry_backoff_ms=_RETRY_BACKOFF_MS,
-        )
+        self._id = transactional_id
+        self._client = AIOKafkaClient(bootstrap_servers=broker, client_id=transactional_id)
+        self._coordinator = TransactionCoordinator(self._client, transactional_id, options.delivery_timeout)
+        self._epoch: Epoch
+        self._sequences: defaultdict[Partition, int] = defaultdict(int)
 
     async def start(self) -> None:
         """Fence earlier producers of the id; returns once their last transaction is committed or aborted."""
-        await self._producer.start()
+        await self._client.bootstrap()
+        self._epoch = await self._coordinator.next_epoch(self._options.transaction_timeout)
 
     async def commit(self, sends: Sequence[Send], offsets: Mapping[Partition, int], group: str) -> list[int]:
         """Write records and input offsets in one transaction.
 
         Args:
-            sends: in order; those of one partition stay in it.
+            sends: of different partitions.
             offsets: next offsets of the inputs.
             group: consumer group that the offsets are of.
 
@@ -81,43 +88,86 @@ class TransactionalProducer:
             build_batches(self._options, one.topic, one.timestamp, one.keys, one.values, one.headers, True)
             for one in sends
         ]
-        await self._producer.begin_transaction()
-        deliveries = [
-            _delivered(await self._producer.send_batch(batch, one.topic, partition=one.partition), one)
-            for one, own in zip(sends, batches, strict=True)
-            for batch in own
-        ]
-        wanted = {TopicPartition(*tp): offset for tp, offset in offsets.items()}
-        # aiokafka commits a transaction from which the broker refused records, so it must not be asked before.
-        _, *written = await asyncio.gather(self._producer.send_offsets_to_transaction(wanted, group), *deliveries)
-        await self._producer.commit_transaction()
-        return _ends(batches, written)
+        partitions = [one.tp for one in sends]
+        await together(
+            *([self._coordinator.add_partitions(self._epoch, partitions)] if partitions else []),
+            self._coordinator.add_group(self._epoch, group),
+        )
+        written, _ = await together(
+            self._write(partitions, batches), self._coordinator.commit_offsets(self._epoch, group, offsets)
+        )
+        await self._coordinator.commit(self._epoch)
+        return [written[tp] for tp in partitions]
 
     async def stop(self) -> None:
         """Close its connections; an open transaction is left to the next producer of the id, or to its timeout."""
-        with suppress(TimeoutError, KafkaError, asyncio.InvalidStateError):
-            async with asyncio.timeout(_STOP_S):
-                await self._producer.stop()
-                return
-        if (sending := self._producer._sender.sender_task) is not None:
-            sending.cancel()
-        await self._producer.client.close()
+        await self._client.close()
 
+    async def _write(
+        self, partitions: Sequence[Partition], batches: Sequence[Sequence[ColumnBatch]]
+    ) -> dict[Partition, int]:
+        """Write the batches of each partition in order; tells the offsets after the last of each."""
+        ends: dict[Partition, int] = {}
+        for turn in zip_longest(*batches):
+            pending = {tp: batch for tp, batch in zip(partitions, turn, strict=True) if batch is not None}
+            for tp, batch in pending.items():
+                batch._set_producer_state(self._epoch.producer_id, self._epoch.number, self._sequences[tp])
+                self._sequences[tp] = (self._sequences[tp] + batch.record_count()) % _SEQUENCES
+            ends |= await self._written(pending)
+        return ends
 
-async def _delivered(delivery: Awaitable[RecordMetadata], send: Send) -> RecordMetadata:
-    try:
-        return await delivery
-    except Exception as error:
-        raise DeliveryFailed(send.topic, send.partition, error) from error
+    async def _written(self, batches: Mapping[Partition, ColumnBatch]) -> dict[Partition, int]:
+        """Write a batch to each partition. Sequence numbers make the repetition of one that arrived harmless."""
+        ends: dict[Partition, int] = {}
+        deadline = asyncio.get_running_loop().time() + self._options.delivery_timeout
+        for pause in pauses():
+            pending = {tp: batch for tp, batch in batches.items() if tp not in ends}
+            answers = await asyncio.gather(*(self._send(*part) for part in (await self._by_leader(pending)).items()))
+            errors: dict[Partition, KafkaError] = {}
+            for tp, found in [pair for answer in answers for pair in answer.items()]:
+                if isinstance(found, KafkaError):
+                    errors[tp] = found
+                else:
+                    ends[tp] = found + batches[tp].record_count()
+            if len(ends) == len(batches):
+                return ends
+            is_over = asyncio.get_running_loop().time() >= deadline
+            for (topic, partition), error in errors.items():
+                if is_over or not error.retriable:
+                    raise DeliveryFailed(topic, partition, error) from error
+            self._client.force_metadata_update()
+            await asyncio.sleep(pause)
+        raise AssertionError("pauses never end")
 
+    async def _by_leader(self, batches: Mapping[Partition, ColumnBatch]) -> dict[int, dict[Partition, ColumnBatch]]:
+        """The batches by the node that leads their partition; -1 where there is none now."""
+        found: defaultdict[int, dict[Partition, ColumnBatch]] = defaultdict(dict)
+        for (topic, partition), batch in batches.items():
+            await self._client._wait_on_metadata(topic)
+            leader = self._client.cluster.leader_for_partition(TopicPartition(topic, partition))
+            found[-1 if leader is None else leader][topic, partition] = batch
+        return found
 
-def _ends(batches: Sequence[Sequence[ColumnBatch]], written: Sequence[RecordMetadata]) -> list[int]:
-    """The offset after the last record of each list of batches."""
-    ends, place = [], 0
-    for own in batches:
-        place += len(own)
-        ends.append(written[place - 1].offset + own[-1].record_count())
-    return ends
+    async def _send(self, node: int, batches: Mapping[Partition, ColumnBatch]) -> dict[Partition, int | KafkaError]:
+        """One request: the base offset of each batch, or what went wrong."""
+        if node < 0:
+            return {tp: LeaderNotAvailableError() for tp in batches}
+        topics: defaultdict[str, list[tuple[int, bytes]]] = defaultdict(list)
+        for (topic, partition), batch in batches.items():
+            topics[topic].append((partition, bytes(batch._build())))
+        timeout_ms = self._client._request_timeout_ms
+        try:
+            answer = await self._client.send(
+                node, ProduceRequest(self._id, _ALL_REPLICAS, timeout_ms, list(topics.items()))
+            )
+        except KafkaError as failure:
+            return dict.fromkeys(batches, failure)
+        found: dict[Partition, int | KafkaError] = {}
+        for topic, partitions in answer.topics:
+            for partition, code, offset, *_ in partitions:
+                error = for_code(code)
+                found[topic, partition] = int(offset) if error is NoError else error()
+        return found
 
 
 class TransactionalProducers:
