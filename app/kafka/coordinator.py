@@ -1,6 +1,6 @@
 """The broker's side of a transactional id (KIP-98): what is asked of its coordinators, until they answer.
 
-aiokafka's producer makes these requests one after the other from a task of its own, and 20 ms after a transaction at best.
+aiokafka's producer makes these requests one after the other from a task of its own, with pauses between transactions.
 Here they are plain calls, so that those that do not depend on each other go together.
 """
 

@@ -126,7 +126,8 @@ class WorkerService(Service):  # type: ignore[misc]
 
     def _look_for_topics(self) -> None:
         """A broker that is starting may not know its topics yet; one that does not know them for long has lost them."""
-        unknown = self._assembly.app.consumer.unknown_topics()
+        consumer = self._assembly.app.consumer
+        unknown = consumer.unknown_topics() if consumer.ledger.owned() else frozenset()
         self._unknown_for = self._unknown_for + 1 if unknown else 0
         if self._unknown_for > _UNKNOWN_LOOKS:
             raise TopicGone(unknown)
