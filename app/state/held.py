@@ -52,22 +52,31 @@ class HeldPartitions:
         self._stores: dict[int, PartitionStore] = {}
         self._tenures: Counter[int] = Counter()
         self._unfinished: Counter[int] = Counter()
+        self._generation: int | None = None
 
     @property
     def stores(self) -> Mapping[int, PartitionStore]:
         """The open stores by partition: what is held now."""
         return MappingProxyType(self._stores)
 
-    async def keep(self, partitions: Collection[int]) -> list[int]:
+    async def keep(self, partitions: Collection[int], generation: int) -> list[int]:
         """Hold none but these partitions; no work may go on meanwhile.
 
-        Partitions held before stay as they are, unless work on them has begun and was not written.
+        Partitions held before stay as they are, unless work on them has begun and was not written. If a generation of
+        the group was missed, as by a worker that slept, others may have had them since: then none stays.
+
+        Args:
+            partitions: of the worker.
+            generation: of the group, in which they were assigned.
 
         Returns:
             Those that are not held yet, or not any more: for `recover`.
         """
-        unfinished = {partition for partition, count in self._unfinished.items() if count}
-        for partition in set(self._stores) - (set(partitions) - unfinished):
+        stale = {partition for partition, count in self._unfinished.items() if count}
+        if self._generation not in (generation - 1, generation):
+            stale = set(self._stores)
+        self._generation = generation
+        for partition in set(self._stores) - (set(partitions) - stale):
             self._give_up(partition)
         await self.take_over(set(self._stores), ())
         return sorted(set(partitions) - set(self._stores))

@@ -140,8 +140,8 @@ class ColumnTable(faust.Table):  # type: ignore[misc]
         partitions = await common_partitions(self._broker, self._sources)
         self.changelog = await ensure_changelog(self._broker, self.changelog_topic_name, partitions)
 
-    async def assign(self, assigned: Collection[TP]) -> list[int]:
-        """Hold none but the partitions that the worker has been assigned of the input topics.
+    async def assign(self, assigned: Collection[TP], generation: int) -> list[int]:
+        """Hold none but the partitions that the worker has been assigned of the input topics in this generation.
 
         Returns:
             Those that are to be recovered.
@@ -157,7 +157,7 @@ class ColumnTable(faust.Table):  # type: ignore[misc]
                 + ", ".join(f"{topic} {sorted(found)}" for topic, found in by_topic.items())
                 + "; all workers of the group must read all of them"
             )
-        return await self.held.keep(partitions)
+        return await self.held.keep(partitions, generation)
 
     async def recover(self, missing: Collection[int]) -> None:
         """Recover partitions, while work on the others goes on.

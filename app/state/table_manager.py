@@ -44,7 +44,7 @@ class ColumnRecovery(Recovery):  # type: ignore[misc]
             self.signal_recovery_start.clear()
             generation = self._generation_id
             self._set_recovery_started()
-            assigning = asyncio.ensure_future(self._assign_tables(self._assigned))
+            assigning = asyncio.ensure_future(self._assign_tables(self._assigned, generation))
             recovery = asyncio.ensure_future(self._recover_tables(assigning))
             try:
                 await self._wait(assigning)
@@ -64,9 +64,9 @@ class ColumnRecovery(Recovery):  # type: ignore[misc]
                     task.cancel()
                 await asyncio.wait([recovery, assigning])
 
-    async def _assign_tables(self, assigned: Collection[TP]) -> dict[ColumnTable, list[int]]:
+    async def _assign_tables(self, assigned: Collection[TP], generation: int) -> dict[ColumnTable, list[int]]:
         self.app.consumer.is_ready = self._is_ready
-        return {table: await table.assign(assigned) for table in self.tables.values()}
+        return {table: await table.assign(assigned, generation) for table in self.tables.values()}
 
     async def _recover_tables(self, assigning: "asyncio.Future[dict[ColumnTable, list[int]]]") -> None:
         for table, missing in (await asyncio.shield(assigning)).items():

@@ -273,6 +273,8 @@ def test_inputs_that_do_not_fit_together_are_refused(group: Group) -> None:
         with pytest.raises(ChangelogMismatch, match="same number of partitions"):
             await worker.table.on_start()
         with pytest.raises(PartitionsApart, match="different partitions"):
-            await worker.table.assign([TP(group.inputs[0], 0), TP(group.inputs[1], 0), TP(group.inputs[2], 1)])
+            await worker.table.assign(
+                [TP(topic, number) for topic, number in zip(group.inputs, (0, 0, 1), strict=True)], 1
+            )
 
     run(scenario)

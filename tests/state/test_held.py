@@ -20,6 +20,7 @@ class Worker:
         self.stores = Stores(folder, lambda: 0)
         self.recovered: list[list[int]] = []
         self.fail = False
+        self.generation = 0
         self.held = HeldPartitions(self.rows, self._recover)
 
     async def _recover(self, partitions: Collection[int]) -> tuple[dict[int, PartitionStore], RecoveryReport]:
@@ -33,7 +34,8 @@ class Worker:
         return opened, RecoveryReport((), 0.0)
 
     def assign(self, *partitions: int) -> RecoveryReport | None:
-        missing = asyncio.run(self.held.keep(partitions))
+        self.generation += 1
+        missing = asyncio.run(self.held.keep(partitions, self.generation))
         return asyncio.run(self.held.recover(missing)) if missing else None
 
 
@@ -94,6 +96,22 @@ def test_the_next_step_may_begin_before_the_last_is_written(worker: Worker) -> N
     worker.held.write(third, [b"a"], [b"3"], 2)
     worker.assign(0)
     assert (worker.rows.of(0), len(worker.recovered)) == ({b"a": b"3"}, 2)
+
+
+def test_nothing_is_kept_over_a_generation_that_was_slept_through(worker: Worker) -> None:
+    worker.assign(0, 1)
+    worker.rows.load(0, [b"a"], [b"of long ago"])
+    worker.generation += 1  # in which others had the partitions
+    worker.assign(0)
+    assert worker.recovered == [[0, 1], [0]]
+    assert worker.rows.of(0) == {}
+
+
+def test_partitions_are_kept_when_the_same_generation_is_assigned_again(worker: Worker) -> None:
+    worker.assign(0)
+    worker.generation -= 1
+    worker.assign(0)
+    assert worker.recovered == [[0]]
 
 
 @pytest.mark.parametrize("how", [lambda held: held.begin(5), lambda held: held.write(Work(5, 0), [], [], 1)])

@@ -101,7 +101,7 @@ class Engine:
     async def assign(self, *partitions: int) -> None:
         """What the group gives to the worker from now on."""
         self.processor.begin(self.generation)
-        await self.held.recover(await self.held.keep(partitions))
+        await self.held.recover(await self.held.keep(partitions, self.generation))
         self.offsets.ledger.forget(self.offsets.ledger.owned())
         self.offsets.ledger.own(
             [(topic.name, partition) for topic in INPUTS for partition in partitions], self.generation
