@@ -132,6 +132,15 @@ def test_a_fetch_that_begins_below_what_is_included_is_cut_there() -> None:
     assert read(worker, [replace(fetched, end_offset=9)]) == ["2", "3"]
 
 
+def test_what_was_read_again_is_committed_up_to_its_end_though_it_yields_nothing() -> None:
+    records = [click("a", number, f"{number}") for number in range(4)]
+    worker = Worker()
+    worker.run(*records)
+    again = worker.restarted()
+    read(again, Worker().fetches(records))
+    assert [work.next_offsets for work in again.works] == [{("clickstream", 0): 4}]
+
+
 def test_the_partitions_row_comes_after_those_of_its_users() -> None:
     worker = Worker()
     worker.run(click("a", 0, "0"), click("b", 1, "1"))

@@ -77,12 +77,11 @@ class Applied:
 
 
 def _from(fetched: Fetched, offset: int) -> Fetched:
-    """The records of ``fetched`` from ``offset`` on."""
+    """The records of ``fetched`` from ``offset`` on. It begins where it began, so that its end is committed."""
     first = int(np.searchsorted(np.asarray(fetched.offsets, np.int64), offset))
     keys, values = fetched.keys[first:], fetched.values[first:]
     return replace(
         fetched,
-        first_offset=min(offset, fetched.next_offset),
         size=sum(len(value) for column in (keys, values) for value in column if value is not None),
         offsets=fetched.offsets[first:],
         timestamps=fetched.timestamps[first:],
