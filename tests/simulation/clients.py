@@ -1,0 +1,211 @@
+"""The clients of aiokafka that the worker's classes use, on the simulated wire.
+
+A broker's address is the name of the process that asks.
+"""
+
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from unittest import mock
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.structs import RecordMetadata
+
+from app.kafka.fetched import Fetched, Partition
+from app.kafka.options import TransportOptions
+from app.kafka.producer import DeliveryFailed, build_batches
+from app.kafka.record_batch import ColumnBatch
+from tests.simulation.broker import Entry, Epoch, Kafka, Read
+from tests.simulation.wire import Client, Wire
+
+OPTIONS = TransportOptions()
+CHANGELOG_PIECE = 40
+
+
+class Clients:
+    """Makes the clients of the processes that are alive, by their names."""
+
+    def __init__(self, kafka: Kafka, wire: Wire) -> None:
+        self.kafka = kafka
+        self.wire = wire
+        self.by_name: dict[str, Client] = {}
+
+    def producer(self, *, bootstrap_servers: str, transactional_id: str, **_: object) -> "Producer":
+        """In the place of ``AIOKafkaProducer``."""
+        return Producer(self, self.by_name[bootstrap_servers], transactional_id)
+
+    def consumer(self, *, bootstrap_servers: str, **_: object) -> "Consumer":
+        """In the place of ``AIOKafkaConsumer``."""
+        return Consumer(self, self.by_name[bootstrap_servers])
+
+    def column_consumer(self, options: TransportOptions, *, bootstrap_servers: str, **_: object) -> "Consumer":
+        """In the place of ``ColumnConsumer``."""
+        return self.consumer(bootstrap_servers=bootstrap_servers)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """While this lasts the worker's classes make these clients."""
+        with ExitStack() as stack:
+            for where, what in {
+                "app.kafka.transactions.AIOKafkaProducer": self.producer,
+                "app.state.recovery.AIOKafkaConsumer": self.consumer,
+                "app.state.recovery.ColumnConsumer": self.column_consumer,
+                "app.state.recovery.give_back_memory": lambda: None,
+            }.items():
+                stack.enter_context(mock.patch(where, what))
+            yield
+
+
+class Producer:
+    """See ``aiokafka.AIOKafkaProducer``: one transaction after another, until the first error."""
+
+    def __init__(self, clients: Clients, client: Client, transactional_id: str) -> None:
+        self._kafka = clients.kafka
+        self._wire = clients.wire
+        self._client = client
+        self._id = transactional_id
+        self._epoch: Epoch | None = None
+
+    @property
+    def epoch(self) -> Epoch:
+        """Of the running producer."""
+        assert self._epoch is not None, "the producer was not started"
+        return self._epoch
+
+    async def start(self) -> None:
+        self._epoch = await self._wire.ask(self._client, f"fence {self._id}", lambda: self._kafka.begin(self._id))
+
+    async def begin_transaction(self) -> None:
+        """Nothing is sent for that."""
+
+    async def send_batch(self, batch: ColumnBatch, topic: str, partition: int) -> "Awaitable[RecordMetadata]":
+        entries, tp = entries_of(batch), (topic, partition)
+
+        def write() -> RecordMetadata:
+            return metadata(tp, self._kafka.write_in_transaction(self.epoch, tp, entries))
+
+        what = f"{self._id}: {len(entries)} to {topic}/{partition}"
+        return self._wire.ask(self._client, what, write, lane=(id(self), tp))
+
+    async def send_offsets_to_transaction(self, offsets: Mapping[TopicPartition, int], group: str) -> None:
+        wanted = {(tp.topic, tp.partition): offset for tp, offset in offsets.items()}
+        what = f"{self._id}: offsets {sorted(wanted.items())}"
+        await self._wire.ask(self._client, what, lambda: self._kafka.add_offsets(self.epoch, wanted))
+
+    async def commit_transaction(self) -> None:
+        await self._wire.ask(self._client, f"{self._id}: commit", lambda: self._kafka.commit(self.epoch))
+
+    async def stop(self) -> None:
+        """Requests on their way stay so."""
+
+
+class Sender:
+    """In the place of ``app.kafka.producer.Producer``, which runs as a service of Faust's.
+
+    Idempotent as that one: once a record batch is lost, none behind it in its partition arrives.
+    """
+
+    def __init__(self, kafka: Kafka, wire: Wire, client: Client) -> None:
+        self._kafka = kafka
+        self._wire = wire
+        self._client = client
+
+    async def send_records(
+        self,
+        topic: str,
+        partition: int,
+        timestamp: int,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        headers: Sequence[bytes] | None = None,
+    ) -> Awaitable[int]:
+        batches = build_batches(OPTIONS, topic, timestamp, keys, values, headers)
+        entries, tp = [entry for batch in batches for entry in entries_of(batch)], (topic, partition)
+
+        def write() -> int:
+            return self._kafka.write(tp, entries) + len(entries)
+
+        def failed(error: KafkaError) -> Exception:
+            return DeliveryFailed(topic, partition, error)
+
+        return self._wire.ask(self._client, f"{len(entries)} to {topic}/{partition}", write, tp, failed)
+
+
+class Consumer:
+    """What recovery reads the changelog with: ``AIOKafkaConsumer`` and ``ColumnConsumer`` in one."""
+
+    def __init__(self, clients: Clients, client: Client) -> None:
+        self._kafka = clients.kafka
+        self._wire = clients.wire
+        self._client = client
+        self._positions: dict[TopicPartition, int] = {}
+
+    @property
+    def columns(self) -> "Consumer":
+        """The fetcher."""
+        return self
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+    async def beginning_offsets(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(tps, 0)
+
+    async def end_offsets(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        def ends() -> dict[TopicPartition, int]:
+            return {tp: len(self._kafka.logs[tp.topic, tp.partition]) for tp in tps}
+
+        found: dict[TopicPartition, int] = await self._wire.ask(self._client, "read ends of the changelog", ends)
+        return found
+
+    def assign(self, tps: Collection[TopicPartition]) -> None:
+        """Nothing to do before ``seek``."""
+
+    def seek(self, tp: TopicPartition, position: int) -> None:
+        self._positions[tp] = position
+
+    async def fetched(self, active: Collection[TopicPartition], *_: object, timeout: float) -> list[Fetched]:
+        def read() -> list[Fetched]:
+            tp = next(iter(active))
+            found = self._kafka.read((tp.topic, tp.partition), self._positions[tp], CHANGELOG_PIECE)
+            if found.position == self._positions[tp]:
+                return []
+            start, self._positions[tp] = self._positions[tp], found.position
+            return [fetched((tp.topic, tp.partition), start, found, 0)]
+
+        pieces: list[Fetched] = await self._wire.ask(self._client, "read changelog", read)
+        return pieces
+
+
+def fetched(tp: Partition, start: int, read: Read, generation: int) -> Fetched:
+    """What was read as the worker's consumer delivers it."""
+    entries = [entry for _, entry in read.entries]
+    has_headers = any(entry.headers for entry in entries)
+    return Fetched(
+        topic=tp[0],
+        partition=tp[1],
+        first_offset=start,
+        next_offset=read.position,
+        end_offset=read.end,
+        generation=generation,
+        size=sum(len(entry.value or b"") + len(entry.key or b"") for entry in entries),
+        offsets=[offset for offset, _ in read.entries],
+        timestamps=[0] * len(entries),
+        keys=[entry.key for entry in entries],
+        values=[entry.value for entry in entries],
+        headers=[entry.headers for entry in entries] if has_headers else None,
+    )
+
+
+def entries_of(batch: ColumnBatch) -> list[Entry]:
+    """The records of a batch, as another client reads its bytes."""
+    return [Entry(each.key, each.value, each.headers) for each in DefaultRecordBatch(bytes(batch._build()))]
+
+
+def metadata(tp: Partition, offset: int) -> RecordMetadata:
+    """What the broker says of a written batch."""
+    return RecordMetadata(tp[0], tp[1], TopicPartition(*tp), offset, 0, 0, 0)

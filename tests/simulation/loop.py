@@ -1,0 +1,34 @@
+"""An event loop that runs until nothing can go on, in a time of its own."""
+
+import asyncio
+from typing import Any
+
+
+class SimulatedLoop(asyncio.BaseEventLoop):
+    """A loop without files, threads or a clock: time passes when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+        self._selector = self
+        self.set_exception_handler(lambda loop, context: None)  # of tasks that end with the worker
+
+    def time(self) -> float:
+        return self._now
+
+    def settle(self, seconds: float = 0.0) -> None:
+        """Let time pass, and run until every task waits for something from outside or for more time to pass."""
+        self._now += seconds
+        self.run_forever()
+
+    def select(self, timeout: float | None) -> list[Any]:
+        """Called by the base class when it looks for what files have; ``timeout`` is 0 while callbacks are ready."""
+        if timeout != 0:
+            self.stop()
+        return []
+
+    def _process_events(self, event_list: list[Any]) -> None:
+        """There are no files."""
+
+    def _write_to_self(self) -> None:
+        """There is no other thread to be woken by."""

@@ -1,0 +1,361 @@
+"""The world of one seed: faults for a while, then healing, then the verdict."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import TypeAlias
+
+from tests.simulation import verdict
+from tests.simulation.broker import Kafka
+from tests.simulation.clients import Clients
+from tests.simulation.disk import Disk
+from tests.simulation.group import Group
+from tests.simulation.inputs import RECIPES, expected
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.wire import Client, Request, Wire
+from tests.simulation.worker import Parts, Worker
+
+Action: TypeAlias = Callable[[], None]
+_ROUNDS_OF_HEALING = 400
+
+
+@dataclass(frozen=True)
+class Result:
+    """Of one run: what is wrong at its end, and what happened until then."""
+
+    problems: list[str]
+    trace: list[str]
+    faults: Counter[str]
+
+
+@dataclass(frozen=True)
+class Nature:
+    """How rough a world is: weights of what happens. Every seed has a nature of its own."""
+
+    weights: dict[str, float]
+    actions: int
+    refused: float
+    unheard: float
+    late_answer: float
+
+    @classmethod
+    def of(cls, rng: Random) -> "Nature":
+        """Some faults often, some never."""
+
+        def sometimes(weight: float) -> float:
+            return rng.choice([0.0, weight, weight, 3 * weight])
+
+        weights = {
+            "fetch": 6.0,
+            "broker": 14.0,
+            "restart": 3.0,
+            "tell": 4.0,
+            "complete": 4.0,
+            "commit": 1.5,
+            "wake": 0.5,
+            "rebalance": sometimes(0.3),
+            "cut": sometimes(1.0),
+            "crash": sometimes(0.5),
+            "wipe": sometimes(0.1),
+            "pause": sometimes(0.3),
+            "expel": sometimes(1.0),
+            "time out": sometimes(0.3),
+        }
+        quiet = rng.random() < 0.4
+        return cls(
+            weights,
+            actions=rng.choice([40, 80, 120]),
+            refused=0.0 if quiet else rng.choice([0.0, 0.02, 0.06]),
+            unheard=0.0 if quiet else rng.choice([0.0, 0.02, 0.06]),
+            late_answer=rng.choice([0.0, 0.3, 0.6]),
+        )
+
+
+class World:
+    """Everything there is."""
+
+    def __init__(self, seed: int, guarantee: str, parts: Parts) -> None:
+        self.rng = Random(f"{guarantee} {seed}")
+        self.guarantee = guarantee
+        self.parts = parts
+        self.expected = expected(seed % RECIPES)
+        self.nature = Nature.of(self.rng)
+        self.kafka, self.wire = Kafka(), Wire()
+        self.kafka.logs.update({tp: list(log) for tp, log in self.expected.logs.items()})
+        self.clients = Clients(self.kafka, self.wire)
+        self.step_records = self.rng.choice([3, 8, 20, 64])
+        self.group = Group(self.expected.partitions, self.step_records)
+        self.disks = {f"worker-{number}": Disk() for number in range(self.rng.choice([1, 2, 2, 3]))}
+        self.workers: dict[str, Worker] = {}
+        self.trace: list[str] = []
+        self.faults: Counter[str] = Counter()
+
+    def run(self) -> Result:
+        """From the start to the verdict."""
+        with self.clients.in_place():
+            try:
+                for name in self.disks:
+                    self._start(name)
+                for _ in range(self.nature.actions):
+                    self._act()
+                problems = self._heal() or list(self._verdict())
+            finally:
+                for worker in self.workers.values():
+                    worker.die()
+        return Result(problems, self.trace, self.faults)
+
+    def _act(self) -> None:
+        possible = self._possible()
+        kinds = [kind for kind in possible if possible[kind] and self.nature.weights[kind]]
+        if not kinds:
+            return
+        (kind,) = self.rng.choices(kinds, [self.nature.weights[kind] for kind in kinds])
+        self.rng.choice(possible[kind])()
+        self._bury()
+
+    def _possible(self) -> dict[str, list[Action]]:
+        awake = [worker for worker in self.workers.values() if not worker.is_paused]
+        asleep = [worker for worker in self.workers.values() if worker.is_paused]
+        group = self.group
+        return {
+            "fetch": [partial(self._fetch, w) for w in awake if w.readable],
+            "broker": [self._broker] if self.wire.requests else [],
+            "restart": [partial(self._start, n) for n in self.disks if n not in self.workers],
+            "tell": [partial(self._tell, w) for w in self._untold(awake)],
+            "complete": [self._complete] if self._all_ready() else [],
+            "commit": [partial(self._commit, w) for w in awake if w.readable] if self._commits else [],
+            "wake": [partial(self._wake, w) for w in asleep],
+            "rebalance": [self._rebalance] if not group.is_rebalancing and awake else [],
+            "cut": [partial(self._cut, w) for w in awake if w.is_draining],
+            "crash": [partial(self._crash, w) for w in self.workers.values()],
+            "wipe": [partial(self._wipe, n) for n in self.disks if n not in self.workers],
+            "pause": [partial(self._pause, w) for w in awake],
+            "expel": [self._complete] if group.is_rebalancing and self._ready() and not self._commits else [],
+            "time out": [partial(self._time_out, i) for i in self.kafka.open],
+        }
+
+    @property
+    def _commits(self) -> bool:
+        return self.guarantee == "at_least_once"
+
+    # What the seed may choose.
+
+    def _start(self, name: str) -> None:
+        self._note(f"start {name}")
+        client = self.clients.by_name[name] = Client(name, SimulatedLoop())
+        worker = Worker(client, self.kafka, self.wire, self.group, self.disks[name], self.guarantee, self.parts)
+        self.workers[name] = worker
+        group = self.group
+        if name in group.members and not group.is_rebalancing and self.rng.random() < 0.5:
+            worker.assign(group.generation, group.members[name])  # a static member is given back what it had
+        elif not group.is_rebalancing:
+            group.begin_rebalance()
+            group.told.add(name)
+        else:
+            group.told.add(name)
+        self._settle(worker)
+
+    def _fetch(self, worker: Worker) -> None:
+        most = self.rng.choice([1, 5, 30, 100])
+        tps = [tp for tp in worker.readable if self.rng.random() < 0.7]
+        self._note(f"{worker.name} fetches up to {most} of {tps}")
+        for tp in tps:
+            worker.fetch(tp, most)
+        self._settle(worker)
+
+    def _broker(self) -> None:
+        request = self.rng.choice(self.wire.next_ones())
+        if request.is_done:
+            self._answer(request)
+            return
+        chance = self.rng.random()
+        if chance < self.nature.refused and not request.is_reading:
+            self._fault("a request was not done")
+            request.refuse()
+        else:
+            request.take_effect()
+        if request.error is None and chance > 1 - self.nature.unheard and not request.is_reading:
+            self._fault("an answer was lost")
+            request.lose_answer()
+        if self.rng.random() < self.nature.late_answer:
+            self._note(f"{request.client.name}: {request.what}: done, {request.error or 'well'}")
+        else:
+            self._answer(request)
+
+    def _answer(self, request: Request) -> None:
+        self._note(f"{request.client.name}: {request.what}: {request.error or 'ok'}")
+        self.wire.requests.remove(request)
+        request.answer()
+        if (worker := self._living(request)) is not None and not worker.is_paused:
+            self._settle(worker)
+
+    def _tell(self, worker: Worker) -> None:
+        self._note(f"{worker.name} is told to give up its partitions")
+        self.group.told.add(worker.name)
+        worker.revoke()
+        self._settle(worker)
+        if not self.group.is_rebalancing:  # it was expelled and asks to be let in again
+            self.group.begin_rebalance()
+            self.group.told.add(worker.name)
+
+    def _complete(self) -> None:
+        ready = self._ready()
+        self._resolve_requests_of_losers()
+        self.group.complete([worker.name for worker in ready], self.rng)
+        self._note(f"generation {self.group.generation}: {self.group.members}")
+        for worker in ready:
+            worker.assign(self.group.generation, self.group.members[worker.name])
+        for worker in ready:
+            self._settle(worker)
+
+    def _commit(self, worker: Worker) -> None:
+        worker.commit()
+        self._settle(worker)
+
+    def _rebalance(self) -> None:
+        self._fault("rebalance")
+        self.group.begin_rebalance()
+
+    def _cut(self, worker: Worker) -> None:
+        self._fault("a drain was cut short")
+        worker.cut_drain()
+        self._settle(worker)
+
+    def _crash(self, worker: Worker) -> None:
+        self._fault("crash")
+        self._note(f"{worker.name} is killed")
+        self._end(worker)
+
+    def _wipe(self, name: str) -> None:
+        self._fault("disk lost")
+        self.disks[name] = Disk()
+
+    def _pause(self, worker: Worker) -> None:
+        self._fault("pause")
+        self._note(f"{worker.name} falls asleep")
+        worker.is_paused = True
+
+    def _wake(self, worker: Worker) -> None:
+        self._note(f"{worker.name} wakes up")
+        worker.is_paused = False
+        if self._commits and worker.name not in self.group.members:
+            self._end(worker)  # at least once nobody is fenced: the promise ends where such a one writes on
+            return
+        self._settle(worker)
+
+    def _time_out(self, transactional_id: str) -> None:
+        self._fault("a transaction timed out")
+        self.kafka.time_out(transactional_id)
+
+    # How the world goes on by itself.
+
+    def _settle(self, worker: Worker) -> None:
+        worker.loop.settle(seconds=0.01)
+
+    def _bury(self) -> None:
+        """Processes that cannot go on end; and the group does what somebody asked it for."""
+        for worker in [worker for worker in self.workers.values() if worker.failure is not None]:
+            self._note(f"{worker.name} ends: {worker.failure!r}")
+            self.faults["a process ended"] += 1
+            self._end(worker)
+        if self.group.is_asked and not self.group.is_rebalancing:
+            self.group.begin_rebalance()
+
+    def _end(self, worker: Worker) -> None:
+        worker.die()
+        self.disks[worker.name].crash(self.rng)
+        del self.workers[worker.name]
+        if self._commits:
+            self._resolve(lambda request: request.client is worker.client)
+
+    def _resolve_requests_of_losers(self) -> None:
+        """At least once nobody is fenced: what a worker sent before its partitions go to another arrives before."""
+        if self._commits:
+            self._resolve(lambda request: request.client.name not in [worker.name for worker in self._ready()])
+
+    def _resolve(self, concerned: Callable[[Request], bool]) -> None:
+        """Requests on their way take effect or never do."""
+        for request in [one for one in self.wire.requests if not one.is_done and concerned(one)]:
+            if self.rng.random() < 0.3:
+                request.refuse()
+            else:
+                request.take_effect()
+
+    def _living(self, request: Request) -> Worker | None:
+        worker = self.workers.get(request.client.name)
+        return worker if worker is not None and worker.client is request.client else None
+
+    def _untold(self, awake: list[Worker]) -> list[Worker]:
+        """Who must give its partitions up and does not know yet: in a rebalance all, else those that were expelled."""
+        group = self.group
+        if group.is_rebalancing:
+            return [worker for worker in awake if worker.name not in group.told]
+        return [worker for worker in awake if worker.name not in group.members]
+
+    def _ready(self) -> list[Worker]:
+        return [
+            worker
+            for worker in self.workers.values()
+            if worker.name in self.group.told and not worker.is_draining and not worker.is_paused
+        ]
+
+    def _all_ready(self) -> bool:
+        awake = [worker for worker in self.workers.values() if not worker.is_paused]
+        return self.group.is_rebalancing and bool(awake) and len(self._ready()) == len(awake)
+
+    def _note(self, what: str) -> None:
+        self.trace.append(what)
+
+    def _fault(self, what: str) -> None:
+        self.faults[what] += 1
+        self.trace.append(f"FAULT {what}")
+
+    # The end.
+
+    def _heal(self) -> list[str]:
+        """No more faults: everybody is there, everything is answered, all input is read to its end."""
+        self._note("the world heals")
+        self.nature = Nature(dict.fromkeys(self.nature.weights, 1.0), 0, 0.0, 0.0, 0.0)
+        for worker in [worker for worker in self.workers.values() if worker.is_paused]:
+            self._wake(worker)
+        for _ in range(_ROUNDS_OF_HEALING):
+            self._bury()
+            possible = self._possible()
+            kinds = ["restart", "tell", "complete", "broker", "fetch", "commit"]
+            if self._is_at_end():
+                return []
+            for kind in kinds:
+                for action in possible[kind]:
+                    action()
+                if possible[kind] and kind in ("restart", "tell", "complete"):
+                    break
+            while self.wire.requests:
+                self._broker()
+        return [f"not at the end after {_ROUNDS_OF_HEALING} rounds: {dict(self.kafka.offsets)}"]
+
+    def _is_at_end(self) -> bool:
+        return (
+            not self.group.is_rebalancing
+            and not self.wire.requests
+            and len(self.workers) == len(self.disks)
+            and not list(verdict.wrong_offsets(self.kafka, self.expected))
+            and all(worker.name in self.group.members for worker in self.workers.values())
+            and not any(worker.is_assigning for worker in self.workers.values())
+        )
+
+    def _verdict(self) -> Iterator[str]:
+        workers = list(self.workers.values())
+        if self.guarantee == "exactly_once":
+            yield from verdict.wrong_outputs(self.kafka, self.expected)
+        else:
+            most = sum(self.faults.values()) * 5 * self.step_records * 4
+            yield from verdict.wrong_outputs_after_deduplication(self.kafka, self.expected, most)
+        yield from verdict.wrong_state(self.kafka, self.expected, workers)
+        yield from verdict.wrong_offsets(self.kafka, self.expected)
+
+
+def play(seed: int, guarantee: str, parts: Parts | None = None) -> Result:
+    """The world of a seed, from its start to the verdict."""
+    return World(seed, guarantee, parts or Parts()).run()
