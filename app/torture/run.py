@@ -14,7 +14,7 @@ from typing import Any
 from app.kafka.devbroker import DevelopmentBroker
 from app.kafka.topics import catalogue, create_topics
 from app.ops.settings import Guarantee, load_settings
-from app.torture.faults import faults
+from app.torture.faults import Fault, faults
 from app.torture.group import Group
 from app.torture.killer import PATIENCE_S, Done, Killer, NoProgress
 from app.torture.memory import Memory
@@ -44,6 +44,7 @@ class Plan:
         guarantee: of the workers.
         rate: events a second.
         command: of a worker.
+        faults: in the place of the seed's; the part under load ends after them.
     """
 
     minutes: float
@@ -51,6 +52,7 @@ class Plan:
     guarantee: Guarantee
     rate: int
     command: Sequence[str] = VICTIM
+    faults: Sequence[Fault] = ()
 
 
 @dataclass
@@ -86,7 +88,7 @@ async def _torture(plan: Plan, folder: Path, broker: DevelopmentBroker, say: Say
         for worker in workers:
             worker.close()
     settings = load_settings()
-    findings = await look(broker.address, folder / "state", load_models(settings), settings, PARTITIONS, say)
+    findings = await look(broker, folder / "state", load_models(settings), settings, PARTITIONS, say)
     return figures(plan, ended, findings, settings.max_batch_records)
 
 
@@ -100,7 +102,8 @@ async def _under_load(plan: Plan, broker: DevelopmentBroker, workers: Sequence[V
     stuck, unread = None, 0
     try:
         say(f"{plan.rate:,} events a second, {len(workers)} workers, faults for {plan.minutes:g} minutes")
-        await killer.run(faults(plan.seed, len(workers)), time.monotonic() + plan.minutes * 60)
+        chosen = plan.faults or faults(plan.seed, len(workers))
+        await killer.run(chosen, time.monotonic() + plan.minutes * 60)
         say("waiting until the group has read to the end")
         producing.finish()
         await sending
@@ -167,11 +170,13 @@ def figures(plan: Plan, ended: _Ended, findings: Findings, batch: int) -> dict[s
         "outputs_equal_reference": {"passed": counts.different == 0, "different": counts.different},
         "outputs_in_order": {"passed": counts.reordered == 0, "reordered": counts.reordered},
         "sessions_as_they_say": {"passed": counts.wrong_sessions == 0, "wrong": counts.wrong_sessions},
+        "fenced_stay_silent": {"passed": not findings.fences, "faults": len(findings.fences)},
         "state_three_ways": {"passed": not findings.state, "faults": len(findings.state)},
         "recovery_bounded": {"passed": ended.stuck is None, "bound_s": PATIENCE_S},
     }
     passed = all(check["passed"] for check in checks.values())
     examples = {kind: found for kind, found in counts.examples.items() if found}
+    examples |= {kind: found[:5] for kind, found in (("state", findings.state), ("fences", findings.fences)) if found}
     return {
         "seed": plan.seed,
         "minutes": plan.minutes,
@@ -195,7 +200,7 @@ def figures(plan: Plan, ended: _Ended, findings: Findings, batch: int) -> dict[s
         else {},
         "ended_by_themselves": ended.ended,
         "rss_mb": ended.memory.figures(),
-        "examples": examples | ({"state": findings.state[:5]} if findings.state else {}),
+        "examples": examples,
         "stuck": ended.stuck,
         "verdict": "pass" if passed else "fail",
     }

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.kafka.devbroker import DevelopmentBroker
 from app.ops.settings import Settings
 from app.state.changelog import changelog_topic
 from app.step import Models
+from app.torture.fences import fence_faults
 from app.torture.outputs import Comparison, Counts
 from app.torture.reference import Reference
 from app.torture.states import folded, reference_faults, store_faults
@@ -28,20 +30,25 @@ class Findings:
     counts: Counts = field(default_factory=Counts)
     inputs: Counter[str] = field(default_factory=Counter)
     state: list[str] = field(default_factory=list)
+    fences: list[str] = field(default_factory=list)
 
 
-async def look(broker: str, state_dir: Path, models: Models, settings: Settings, partitions: int, say: Say) -> Findings:
+async def look(
+    broker: DevelopmentBroker, state_dir: Path, models: Models, settings: Settings, partitions: int, say: Say
+) -> Findings:
     """Read all of it, a partition at a time, beside a reference of each."""
-    findings = Findings()
+    findings, address = Findings(), broker.address
     for number in range(partitions):
         say(f"checking partition {number + 1} of {partitions}")
-        async with reading(broker, [topic.name for topic in INPUTS], number) as inputs:
+        async with reading(address, [topic.name for topic in INPUTS], number) as inputs:
             reference = Reference(models, settings, partitions, inputs, number)
-            await _compare(broker, reference, number, findings.counts)
+            await _compare(address, reference, number, findings.counts)
         findings.inputs.update(reference.inputs)
-        rows, end = await folded(broker, changelog_topic(GROUP, TABLE), number)
+        rows, end = await folded(address, changelog_topic(GROUP, TABLE), number)
         findings.state += store_faults(state_dir, number, rows, end)
         findings.state += reference_faults(reference.pipeline, number, rows)
+        for topic in OUTPUTS:
+            findings.fences += fence_faults(broker.topics_folder, topic.name, number)
     return findings
 
 

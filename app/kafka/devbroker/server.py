@@ -63,6 +63,11 @@ class DevelopmentBroker:
         """The folder that holds the topics."""
         return self._files.data
 
+    @property
+    def topics_folder(self) -> Path:
+        """Kafka's own folders, one for each partition, `<topic>-<number>`."""
+        return self._files.log_folder
+
     def running(self) -> Running | None:
         """Return the process and port of the broker that runs with this data, or None."""
         running = process.find_running(self._files)

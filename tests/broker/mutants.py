@@ -1,0 +1,70 @@
+"""Workers with a deliberate fault: `python -m tests.broker.mutants NAME …`, with the flags of ``sluice worker``."""
+
+import os
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest.mock import patch
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from app.kafka.fetched import Partition
+from app.kafka.transactions import Send, TransactionalProducer, TransactionalProducers
+from app.torture import victim
+from app.worker import exactly_once
+
+
+def acknowledge_before_delivery() -> AbstractContextManager[Any]:
+    """Input offsets are committed before what they stand for."""
+    commit = TransactionalProducer.commit
+
+    async def early(
+        self: TransactionalProducer, sends: Sequence[Send], offsets: Mapping[Partition, int], group: str
+    ) -> list[int]:
+        producer = self._producer
+        await producer.begin_transaction()
+        wanted = {TopicPartition(*tp): offset for tp, offset in offsets.items()}
+        await producer.send_offsets_to_transaction(wanted, group)
+        await AIOKafkaProducer.commit_transaction(producer)  # past the window, which is for what follows
+        return await commit(self, sends, offsets, group)
+
+    return patch.object(TransactionalProducer, "commit", early)
+
+
+def drop_the_last_record() -> AbstractContextManager[Any]:
+    """Of the outputs of a transaction."""
+    sends = exactly_once._sends
+
+    def shorter(*args: Any) -> list[Send]:  # noqa: ANN401 - as they come
+        *others, last = sends(*args) or [Send("", 0, 0, [], [])]
+        if len(last.keys) < 2:
+            return others
+        headers = None if last.headers is None else last.headers[:-1]
+        return [
+            *others,
+            Send(last.topic, last.partition, last.timestamp, last.keys[:-1], last.values[:-1], headers),
+        ]
+
+    return patch.object(exactly_once, "_sends", shorter)
+
+
+def a_transactional_id_of_ones_own() -> AbstractContextManager[Any]:
+    """Each process writes under an id of its own, so that taking a partition over fences nobody."""
+    start = TransactionalProducers.start
+
+    async def apart(self: TransactionalProducers, partitions: Collection[int]) -> dict[int, TransactionalProducer]:
+        own = TransactionalProducers(self._broker, f"{self._group}-{os.getpid()}", self._options)
+        return await start(own, partitions)
+
+    return patch.object(TransactionalProducers, "start", apart)
+
+
+MUTATIONS = {
+    mutation.__name__: mutation
+    for mutation in (acknowledge_before_delivery, drop_the_last_record, a_transactional_id_of_ones_own)
+}
+
+if __name__ == "__main__":
+    with MUTATIONS[sys.argv[1]]():
+        sys.exit(victim.run(sys.argv[2:]))

@@ -1,0 +1,61 @@
+"""The proof of exactly once: workers and broker are killed under load, and nothing of it shows in outputs or state.
+
+`sluice torture` is the same for as long as one likes. Each mutation is a fault in the worker that a run must find.
+"""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.torture.faults import Fault
+from app.torture.run import Plan, torture
+from app.torture.victim import DELIVERED, DRAIN, PRODUCED, RECOVERY
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+RATE, MINUTES = 200, 3
+
+
+def kill(window: str | None, target: int = 0, *, wipes: bool = False, returns: bool = True) -> Fault:
+    return Fault("kill", window, wipes, returns, target, settled=True, wait_s=0.5)
+
+
+def zombie(window: str | None, target: int = 0) -> Fault:
+    return Fault("zombie", window, wipes=False, returns=True, target=target, settled=True, wait_s=0.5)
+
+
+BROKER = Fault("broker", None, wipes=False, returns=True, target=0, settled=True, wait_s=0.5)
+
+
+def run(faults: Sequence[Fault], *mutation: str) -> dict[str, Any]:
+    module = "tests.broker.mutants" if mutation else "app.torture.victim"
+    plan = Plan(MINUTES, 1, "exactly_once", RATE, (sys.executable, "-m", module, *mutation), faults)
+    return torture(plan, lambda _: None)
+
+
+def test_nothing_is_lost_repeated_or_reordered_by_kills_zombies_and_a_dead_broker() -> None:
+    found = run(
+        [kill(PRODUCED), zombie(PRODUCED, 1), kill(DELIVERED, 2, wipes=True), BROKER, kill(RECOVERY), kill(DRAIN)]
+    )
+    assert found["verdict"] == "pass", found
+    assert (found["kills"], found["windows_not_reached"]) == (6, {})
+    assert found["inputs"] > 5_000
+
+
+@pytest.mark.parametrize(
+    ("mutation", "fault", "red"),
+    [
+        ("acknowledge_before_delivery", kill(PRODUCED), "outputs_complete"),
+        ("drop_the_last_record", kill(None), "outputs_complete"),
+        ("a_transactional_id_of_ones_own", zombie(PRODUCED), "outputs_once"),
+    ],
+)
+def test_a_fault_of_the_worker_is_found(mutation: str, fault: Fault, red: str) -> None:
+    found = run([fault], mutation)
+    assert found["verdict"] == "fail"
+    assert not found["checks"][red]["passed"], found
+    shutil.rmtree(Path(found["logs"]))
