@@ -20,7 +20,7 @@ from app.scoring.clicks import score_clicks
 from app.scoring.orders import score_orders
 from app.scoring.sessions import close_over, closed_rows
 from app.state.partition_rows import partition_changes
-from app.state.rows import Rows, clear_history, clear_sessions
+from app.state.rows import Rows, begun_anew
 from app.state.state import State
 
 
@@ -100,11 +100,8 @@ def _begin(state: State, slots: Ints, rows: Rows, fresh: Flags, ts: Ints, effect
     if not fresh.any():
         return
     ending = fresh & (rows["open"] == 1)
-    effects.closed += closed_rows(state.table, slots[ending], rows[ending])
-    over = rows[fresh]
-    clear_sessions(over)
-    clear_history(over)
-    over["first_seen"] = ts[fresh]
-    rows[fresh] = over
+    if ending.any():
+        effects.closed += closed_rows(state.table, slots[ending], rows[ending])
+    rows[fresh] = begun_anew(rows[fresh], ts[fresh])
     for slot in slots[fresh].tolist():
         state.table.clear_beside(slot)

@@ -8,6 +8,7 @@ that stayed idle holds nobody up until it has data again.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,14 +78,15 @@ class Aligner:
         """
         if all(buffer.is_used_up for buffer in self._buffers.values()):
             return None
-        waiting = [buffer.waiting(limit, lag(topic) == 0) for topic, buffer in self._buffers.items()]
-        ready, enforced = self._ready(waiting, lag, now)
+        complete = [lag(topic) == 0 for topic in self._buffers]
+        waiting = [buffer.waiting(limit, all_) for buffer, all_ in zip(self._buffers.values(), complete, strict=True)]
+        ready, enforced = self._ready(waiting, complete, now)
         counts, ranks = [0] * len(waiting), [NOTHING] * len(waiting)
         if ready:
             counts, ranks = _merge(waiting, limit)
         before = [buffer.next_offset for buffer in self._buffers.values()]
         slices = self._hand_out(counts, ranks)
-        self._look_for_idle(lag, now)
+        self._look_for_idle(complete, now)
         moved = {
             topic: buffer.next_offset
             for (topic, buffer), known in zip(self._buffers.items(), before, strict=True)
@@ -108,13 +110,19 @@ class Aligner:
                 deadlines.append(since + self._max_idle - now)
         return max(0.0, *deadlines) if deadlines else 0.0
 
-    def _ready(self, waiting: Sequence[NDArray[np.int64]], lag: Lag, now: float) -> tuple[bool, bool]:
-        """Whether records may go at all, and whether that means going on without an idle topic."""
+    def _ready(self, waiting: Sequence[NDArray[np.int64]], complete: Sequence[bool], now: float) -> tuple[bool, bool]:
+        """Whether records may go at all, and whether that means going on without an idle topic.
+
+        Args:
+            waiting: times of each topic's records.
+            complete: whether each topic has no further ones.
+            now: seconds on a monotonic clock.
+        """
         ready, enforced = True, False
-        for (topic, buffer), times in zip(self._buffers.items(), waiting, strict=True):
+        for buffer, times, all_ in zip(self._buffers.values(), waiting, complete, strict=True):
             if len(times):
                 buffer.idle_since = None
-            elif lag(topic) != 0:
+            elif not all_:
                 buffer.idle_since = None
                 ready = False
             else:
@@ -123,10 +131,10 @@ class Aligner:
                 ready = ready and now - buffer.idle_since >= self._max_idle
         return ready, enforced
 
-    def _look_for_idle(self, lag: Lag, now: float) -> None:
+    def _look_for_idle(self, complete: Sequence[bool], now: float) -> None:
         """A topic that has just run out begins to be idle now, not when the others next have to wait for it."""
-        for topic, buffer in self._buffers.items():
-            if buffer.records == 0 and buffer.idle_since is None and lag(topic) == 0:
+        for buffer, all_ in zip(self._buffers.values(), complete, strict=True):
+            if buffer.records == 0 and buffer.idle_since is None and all_:
                 buffer.idle_since = now
 
     def _hand_out(self, counts: Sequence[int], ranks: Sequence[NDArray[np.int64]]) -> list[Slice]:
@@ -155,13 +163,14 @@ def _merge(waiting: Sequence[NDArray[np.int64]], limit: int) -> tuple[list[int],
         ranks[filled[0]] = np.arange(count)
         return counts, ranks
     heads = [times[:limit] for times in waiting]
-    order = np.argsort(np.concatenate(heads), kind="stable")
+    order = np.concatenate(heads).argsort(kind="stable")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    places = np.split(place, np.cumsum([len(head) for head in heads])[:-1])
+    bounds = accumulate(map(len, heads), initial=0)
+    places = [place[start:stop] for start, stop in pairwise(bounds)]
     runs_out = [
         int(rank[-1]) + 1 for rank, times in zip(places, waiting, strict=True) if len(rank) and len(times) <= limit
     ]
     end = min([limit, *runs_out])
-    counts = [int(np.searchsorted(rank, end)) for rank in places]
+    counts = [int(rank.searchsorted(end)) for rank in places]
     return counts, [rank[:count] for rank, count in zip(places, counts, strict=True)]

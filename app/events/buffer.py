@@ -102,7 +102,7 @@ class Buffer:
             found += len(parts[-1])
             if found >= most:
                 break
-        return np.concatenate(parts) if parts else NOTHING
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _beginning(ts: list[int], complete: bool) -> int | None:

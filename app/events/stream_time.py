@@ -39,11 +39,16 @@ class StreamTime:
             self.watermark = int(ts[0])
             return np.concatenate((ts[:1], self.advance(ts[1:], lambda: users()[1:])))
         watermarks = np.maximum(np.maximum.accumulate(ts), self.watermark)
-        before = np.concatenate(([self.watermark], watermarks[:-1]))
-        if self.witnesses or np.abs(ts - before).max() > MAX_JUMP_MS:
+        if self.witnesses or self._has_jump(ts, watermarks):
             return np.array([self._advance(*pair) for pair in zip(ts.tolist(), users(), strict=True)], np.int64)
         self.watermark, self.confirmed = int(watermarks[-1]), True
         return watermarks
+
+    def _has_jump(self, ts: NDArray[np.int64], watermarks: NDArray[np.int64]) -> bool:
+        if int(watermarks[-1]) - min(int(ts.min()), self.watermark) <= MAX_JUMP_MS:
+            return False  # no record can be further away than that
+        before = np.concatenate(([self.watermark], watermarks[:-1]))
+        return bool(np.abs(ts - before).max() > MAX_JUMP_MS)
 
     def _advance(self, ts: int, user: str) -> int:
         if abs(ts - self.watermark) <= MAX_JUMP_MS:

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +81,7 @@ class UserTable:
 
     def slots(self, users: Sequence[str], partitions: NDArray[np.int32]) -> NDArray[np.int64]:
         """The slot of each of ``users`` [n]; whoever has none gets an empty row in its partition."""
-        get = self._slots.get
-        found = np.array([get(user, -1) for user in users], np.int64)
+        found = np.fromiter(map(self._slots.get, users, repeat(-1)), np.int64, len(users))
         for index in (found < 0).nonzero()[0].tolist():
             found[index] = self._slot_or_new(users[index], int(partitions[index]))
         return found
@@ -117,25 +117,27 @@ class UserTable:
 
     def changes(self, slots: NDArray[np.int64]) -> list[Change]:
         """The rows at ``slots`` as stored values, by partition."""
-        changes = []
-        owners = self.partitions[slots]
-        for partition in sorted(set(owners.tolist())):
-            own = slots[owners == partition]
-            listed = own.tolist()
-            keys = [self.users[slot].encode() for slot in listed]
-            changes.append(Change(partition, keys, self._values(own, listed)))
-        return changes
+        slots, bounds = self._by_partition(slots)
+        listed = slots.tolist()
+        users = self.users
+        keys = [users[slot].encode() for slot in listed]
+        values = self._values(slots, listed)
+        return [Change(partition, keys[run], values[run]) for partition, run in bounds]
 
     def delete(self, slots: NDArray[np.int64]) -> list[Change]:
         """Free ``slots``; tells the tombstones, by partition."""
-        changes = []
-        owners = self.partitions[slots]
-        for partition in sorted(set(owners.tolist())):
-            listed = slots[owners == partition].tolist()
-            keys = [self.users[slot].encode() for slot in listed]
-            changes.append(Change(partition, keys, [None] * len(keys)))
+        slots, bounds = self._by_partition(slots)
+        keys = [self.users[slot].encode() for slot in slots.tolist()]
         self._free_slots(slots)
-        return changes
+        return [Change(partition, keys[run], [None] * len(keys[run])) for partition, run in bounds]
+
+    def _by_partition(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[tuple[int, slice]]]:
+        """``slots`` sorted by partition, in their order within one, and where each partition's are."""
+        owners = self.partitions[slots]
+        order = owners.argsort(kind="stable")
+        owners = owners[order]
+        bounds = [0, *((owners[1:] != owners[:-1]).nonzero()[0] + 1).tolist(), len(slots)]
+        return slots[order], [(int(owners[start]), slice(start, stop)) for start, stop in pairwise(bounds) if stop]
 
     def release_unused(self, slots: NDArray[np.int64]) -> None:
         """Free those of the distinct ``slots`` that no event has been counted in."""
@@ -210,7 +212,7 @@ class UserTable:
         self.session_ids[slot] = tail[at : at + session].decode()
         self.last_event_ids[slot] = tail[at + session : at + session + event].decode()
         if numbers:
-            self.logs[slot] = OrderLog.unpacked(struct.unpack_from(f"<{numbers}q", tail, at + session + event))
+            self.logs[slot] = OrderLog.unpacked(tail[at + session + event :])
         else:
             self.logs.pop(slot, None)
 
@@ -253,12 +255,8 @@ def _texts(keys: Iterable[bytes]) -> list[str]:
 
 def _tail(session_id: str, event_id: str, log: OrderLog | None) -> bytes:
     session, event = session_id.encode(), event_id.encode()
-    if log is None:
-        return _TAIL.pack(len(session), len(event), 0) + session + event
-    numbers = log.packed()
-    return b"".join(
-        (_TAIL.pack(len(session), len(event), len(numbers)), session, event, struct.pack(f"<{len(numbers)}q", *numbers))
-    )
+    numbers = b"" if log is None else log.packed()
+    return _TAIL.pack(len(session), len(event), len(numbers) // 8) + session + event + numbers
 
 
 def check_value(value: bytes) -> bool:

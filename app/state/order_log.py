@@ -4,9 +4,10 @@ It holds each order of 30 days with its time, so windows slide exactly. It is bo
 two oldest become one, dated like the later, which only ever overstates what is almost 30 days old.
 """
 
+import struct
 from bisect import bisect_right
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import lcm
 from operator import mul
 
 LOG_LENGTH = 128
@@ -61,23 +62,25 @@ class OrderLog:
         count = sum(self.counts[start:stop])
         if count == 0:
             return 0.0, 0.0, 0
-        amounts = self.amounts[start:stop]
+        counts, amounts = self.counts[start:stop], self.amounts[start:stop]
         total = sum(amounts)
-        if count == len(amounts):  # whole numbers until the end, so that nothing cancels
-            variance = (count * sum(map(mul, amounts, amounts)) - total * total) / count**2
-        else:
-            mean = total / count
-            parts = zip(self.counts[start:stop], amounts, strict=True)
-            variance = sum(n * (amount / n - mean) ** 2 for n, amount in parts) / count
+        # In whole numbers until the end, so that nothing cancels: times what the sizes of merged entries divide.
+        unit = lcm(*set(counts))
+        squares = unit * sum(map(mul, amounts, amounts))
+        if unit > 1:
+            merged = [index for index, size in enumerate(counts) if size > 1]
+            squares -= sum(amounts[index] ** 2 * (unit - unit // counts[index]) for index in merged)
+        variance = (count * squares - unit * total * total) / (unit * count**2)
         return total / count, variance**0.5, self.times[stop - 1]
 
-    def packed(self) -> list[int]:
-        """The log as integers: times, counts, amounts."""
-        return [*self.times, *self.counts, *self.amounts]
+    def packed(self) -> bytes:
+        """The log as 64-bit integers: times, counts, amounts."""
+        numbers = (*self.times, *self.counts, *self.amounts)
+        return struct.pack(f"<{len(numbers)}q", *numbers)
 
     @classmethod
-    def unpacked(cls, numbers: Iterable[int]) -> "OrderLog":
+    def unpacked(cls, packed: bytes) -> "OrderLog":
         """The log that ``packed`` gave."""
-        values = list(numbers)
+        values = list(struct.unpack(f"<{len(packed) // 8}q", packed))
         third = len(values) // 3
         return cls(values[:third], values[third : 2 * third], values[2 * third :])

@@ -92,7 +92,10 @@ def clear_sessions(rows: Rows) -> None:
         rows[name] = 0
 
 
-def clear_history(rows: Rows) -> None:
-    """Start the history's fields of ``rows`` over, in place."""
-    for name, *_ in HISTORY_FIELDS:
-        rows[name] = 0
+def begun_anew(rows: Rows, first_seen: NDArray[np.int64]) -> Rows:
+    """``rows`` [n] whose sessions and histories start over at ``first_seen`` [n], ms; the memory of events stays."""
+    fresh = np.zeros(len(rows), ROW)
+    for name, *_ in MEMORY_FIELDS:
+        fresh[name] = rows[name]
+    fresh["first_seen"] = first_seen
+    return fresh

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.state.columns import Change, CorruptRow, UserTable, check_value
 from app.state.order_log import OrderLog
-from app.state.rows import HISTORY_FIELDS, LAYOUT, MEMORY_FIELDS, ROW, SESSION_FIELDS, clear_history, clear_sessions
+from app.state.rows import HISTORY_FIELDS, LAYOUT, MEMORY_FIELDS, ROW, SESSION_FIELDS, begun_anew, clear_sessions
 from tests.harness import DAY, GRACE, LIVES, START
 from tests.schemas.strategies import texts, unhurried
 
@@ -118,8 +118,11 @@ def test_every_field_belongs_to_one_lifetime() -> None:
     assert [not rows[name].any() for name, *_ in SESSION_FIELDS + HISTORY_FIELDS] == [True] * len(SESSION_FIELDS) + [
         False
     ] * len(HISTORY_FIELDS)
-    clear_history(rows)
-    assert [bool(rows[name].any()) for name, *_ in MEMORY_FIELDS] == [True] * len(MEMORY_FIELDS)
+    anew = begun_anew(rows, np.array([START]))
+    assert [bool(anew[name].any()) for name, *_ in MEMORY_FIELDS] == [True] * len(MEMORY_FIELDS)
+    left = {name: anew[name].any() for name, *_ in SESSION_FIELDS + HISTORY_FIELDS if anew[name].any()}
+    assert left.keys() == {"first_seen"}
+    assert anew["first_seen"] == START
 
 
 # Deadlines.
