@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from aiokafka import AIOKafkaProducer
-
 from app.cli.main import main
-from app.kafka import transactions
+from app.kafka.coordinator import TransactionCoordinator
 from app.state.held import HeldPartitions
 from app.state.restoring import RestoredPartition
 from app.worker.exactly_once import ExactlyOnce
@@ -51,14 +49,7 @@ def turnstile(folder: Path) -> Pass:
 @contextmanager
 def windows(passing: Pass) -> Iterator[None]:
     """Turnstiles at every window, inside the block."""
-
-    class StoppingProducer(AIOKafkaProducer):  # type: ignore[misc]
-        async def commit_transaction(self) -> None:
-            passing(PRODUCED)
-            await super().commit_transaction()
-
     with ExitStack() as stack:
-        stack.enter_context(patch.object(transactions, "AIOKafkaProducer", StoppingProducer))
         for owner, name, make, before, after in _METHODS:
             stack.enter_context(patch.object(owner, name, make(getattr(owner, name), passing, before, after)))
         yield
@@ -92,6 +83,7 @@ def _through(passing: Pass, window: str | None) -> None:
 
 
 _METHODS: tuple[tuple[type, str, Callable[..., Any], str | None, str | None], ...] = (
+    (TransactionCoordinator, "commit", _around_async, PRODUCED, None),
     (HeldPartitions, "write", _around, DELIVERED, WRITTEN),
     (RestoredPartition, "open", _around, RECOVERY, None),
     (Processor, "drain", _around_async, None, DRAIN),

@@ -7,8 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-
+from app.kafka.coordinator import TransactionCoordinator
 from app.kafka.fetched import Partition
 from app.kafka.transactions import Send, TransactionalProducer, TransactionalProducers
 from app.torture import victim
@@ -17,16 +16,14 @@ from app.worker import exactly_once
 
 def acknowledge_before_delivery() -> AbstractContextManager[Any]:
     """Input offsets are committed before what they stand for."""
-    commit = TransactionalProducer.commit
+    commit, end = TransactionalProducer.commit, TransactionCoordinator.commit
 
     async def early(
         self: TransactionalProducer, sends: Sequence[Send], offsets: Mapping[Partition, int], group: str
     ) -> list[int]:
-        producer = self._producer
-        await producer.begin_transaction()
-        wanted = {TopicPartition(*tp): offset for tp, offset in offsets.items()}
-        await producer.send_offsets_to_transaction(wanted, group)
-        await AIOKafkaProducer.commit_transaction(producer)  # past the window, which is for what follows
+        await self._coordinator.add_group(self._epoch, group)
+        await self._coordinator.commit_offsets(self._epoch, group, offsets)
+        await end(self._coordinator, self._epoch)  # past the window, which is for what follows
         return await commit(self, sends, offsets, group)
 
     return patch.object(TransactionalProducer, "commit", early)
@@ -66,5 +63,5 @@ MUTATIONS = {
 }
 
 if __name__ == "__main__":
-    with MUTATIONS[sys.argv[1]]():
+    with MUTATIONS[sys.argv[1]]():  # before the windows, so that what it keeps of the original has none
         sys.exit(victim.run(sys.argv[2:]))
