@@ -77,9 +77,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return self._fetcher.end_offset(tp), self._fetcher.start(tp)
 
     def unknown_topics(self, topics: Collection[str]) -> frozenset[str]:
-        """From any thread: those of ``topics`` that the broker's latest metadata lack."""
-        cluster = self._ensure_consumer()._client.cluster
-        return frozenset(topic for topic in topics if not cluster.partitions_for_topic(topic))
+        """From any thread: those of ``topics`` that the broker's latest metadata lack; it is asked for newer ones.
+
+        Nothing else asks while partitions are held, and what is held may be all that is left of a topic.
+        """
+        client = self._ensure_consumer()._client
+        self.thread_loop.call_soon_threadsafe(client.force_metadata_update)
+        return frozenset(topic for topic in topics if not client.cluster.partitions_for_topic(topic))
 
     def answered_at(self) -> int | None:
         """From any thread: see `ColumnFetcher.answered_at`."""

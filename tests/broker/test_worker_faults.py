@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.kafka.devbroker import DevelopmentBroker
+from app.kafka.devbroker.ports import is_free
 from app.kafka.topics import catalogue, create_topics, delete_topics
 from schemas.topics import CLICKSTREAM, INTENT_EVENTS
 from tests.broker.contract_topics import PARTITIONS, ContractTopics
@@ -94,7 +95,8 @@ def test_a_broker_whose_disk_is_full(own_broker: DevelopmentBroker, tmp_path: Pa
         pid = broker_process(own_broker)
         largest = max(path.stat().st_size for path in own_broker.data.rglob("*.log"))
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (largest // 2, largest // 2))
-        until(lambda: own_broker.running() is None, "a broker that has ended for lack of room")
+        _, _, port = own_broker.address.partition(":")
+        until(lambda: is_free(int(port)), "a broker that has ended for lack of room")
         own_broker.start()
         assert_all_done_once(worker, topics, group)
 
