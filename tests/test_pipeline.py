@@ -7,7 +7,23 @@ import pytest
 from app.kafka.fetched import Fetched, Partition
 from app.pipeline import Pipeline, Work
 from schemas.topics import CLICKSTREAM, DEAD_LETTER, INTENT_EVENTS, LABELS, ORDERS
-from tests.harness import HOUR, SCORED_AT, START, Worker, click, failures, label, on, order, raw, records_of, scored
+from tests.harness import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SCORED_AT,
+    START,
+    Record,
+    Worker,
+    click,
+    failures,
+    label,
+    on,
+    order,
+    raw,
+    records_of,
+    scored,
+)
 
 Lag = Callable[[Partition], int | None]
 
@@ -135,3 +151,19 @@ def test_events_of_other_partitions_do_not_mix() -> None:
         users = {key for key in rows if key.startswith(b"user")}
         assert users == {key for key, home in homes.items() if home == partition}
     assert {time.watermark for time in worker.pipeline.state.times.values()} <= {START + n for n in range(40)}
+
+
+@pytest.mark.parametrize("jump_ms", [-40 * 365 * DAY, -HOUR, HOUR, 40 * 365 * DAY])
+def test_a_wall_clock_that_jumps_changes_nothing_but_when_something_was_scored(jump_ms: int) -> None:
+    inputs = [click("u", number * 20 * MINUTE, f"c{number}") for number in range(6)] + [order("u", 7 * HOUR, "o")]
+    steady, jumping = Worker(step_records=2), Worker(step_records=2)
+    found = []
+    for worker, clock in ((steady, SCORED_AT), (jumping, SCORED_AT + jump_ms)):
+        for fetched in worker.fetches(inputs):
+            worker.pipeline.feed(fetched)
+        records: list[Record] = []
+        while work := worker.pipeline.work(none_left, 0.0, clock if len(records) > 2 else SCORED_AT):
+            records += records_of(work)
+        found.append([(one.topic, one.key, one.body | {"scored_at": 0}) for one in records])
+    assert found[0] == found[1]
+    assert steady.pipeline.state.table.value("u") == jumping.pipeline.state.table.value("u")
