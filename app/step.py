@@ -47,9 +47,10 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
     effects = Effects(rejected=list(rejected))
     records = gather(aligned, TOPICS)
     if not len(records):
+        effects.changes += partition_changes(state, state.apply(aligned, rejected))
         return effects
     batch = admit(state, records, state.advance(records), effects)
-    state.apply(aligned)
+    applied = state.apply(aligned, rejected)
     changed = batch.slot[batch.starts]
     rest: Batch | None = batch if len(batch) else None
     while rest is not None:
@@ -61,7 +62,7 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
         changed = np.setdiff1d(np.union1d(changed, swept), expired, assume_unique=True)
     effects.changes += state.table.changes(changed)
     effects.changes += state.table.delete(expired)
-    effects.changes += partition_changes(state, partitions)
+    effects.changes += partition_changes(state, applied)
     return effects
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from app.kafka.fetched import Fetched, Partition
 from app.pipeline import Pipeline, Work
+from app.state.partition_rows import PARTITION_KEY
 from schemas.topics import CLICKSTREAM, DEAD_LETTER, INTENT_EVENTS, LABELS, ORDERS
 from tests.harness import (
     DAY,
@@ -136,10 +137,11 @@ def test_a_step_changes_each_row_once() -> None:
             assert len(set(change.keys)) == len(change.keys) == len(change.values)
 
 
-def test_a_bad_record_is_stored_nowhere() -> None:
+def test_a_bad_record_is_stored_nowhere_but_that_it_was_seen_is() -> None:
     worker = Worker()
     assert failures(worker.run(raw(b"bad"))) == ["malformed_json"]
-    assert worker.stored == {}
+    assert worker.stored.keys() == {0}
+    assert worker.stored[0].keys() == {PARTITION_KEY}
 
 
 def test_events_of_other_partitions_do_not_mix() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from app.kafka.fetched import Fetched
 from app.state.applied import InputTruncated
 from app.state.partition_rows import PARTITION_KEY, PartitionRows
-from tests.harness import MINUTE, SCORED_AT, SECOND, Input, Worker, click, label, on, order, records_of, scored
+from tests.harness import MINUTE, SCORED_AT, SECOND, Input, Worker, click, label, on, order, raw, records_of, scored
 
 USERS = "abc"
 
@@ -139,6 +139,16 @@ def test_what_was_read_again_is_committed_up_to_its_end_though_it_yields_nothing
     again = worker.restarted()
     read(again, Worker().fetches(records))
     assert [work.next_offsets for work in again.works] == [{("clickstream", 0): 4}]
+
+
+def test_what_was_rejected_is_not_rejected_again_when_it_is_read_again() -> None:
+    records = [raw(b"{"), click("u", 1, "good"), raw(b"["), label("u", 2, "also good"), raw(b"", topic="labels")]
+    worker = Worker()
+    worker.each(*records)
+    again = worker.restarted()
+    for fetched in Worker().fetches(records):
+        again.pipeline.feed(fetched)
+    assert again.drain() == []
 
 
 def test_the_partitions_row_comes_after_those_of_its_users() -> None:

@@ -34,7 +34,10 @@ _DECODER = msgspec.json.Decoder(PartitionRow)
 def partition_changes(state: State, partitions: Sequence[int]) -> list[Change]:
     """The rows of ``partitions`` themselves, to be stored after those of their users."""
     encode = msgspec.json.encode
-    rows = {number: PartitionRow(state.times[number], state.applied[number].by_topic()) for number in partitions}
+    rows = {
+        number: PartitionRow(state.times.get(number, StreamTime()), state.applied[number].by_topic())
+        for number in partitions
+    }
     return [Change(number, [PARTITION_KEY], [encode(row)]) for number, row in rows.items()]
 
 
@@ -65,7 +68,8 @@ class PartitionRows:
         latest = [value for key, value in zip(keys, values, strict=True) if key == PARTITION_KEY][-1]
         if latest is not None:
             row = _DECODER.decode(latest)
-            self._state.times[partition] = row.time
+            if row.time.watermark:
+                self._state.times[partition] = row.time
             self._state.applied.setdefault(partition, Applied()).advance(row.applied)
 
 

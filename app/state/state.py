@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.events.align import Aligned
+from app.events.decode import Rejected
 from app.events.records import Records
 from app.events.stream_time import StreamTime
 from app.state.applied import Applied
@@ -52,11 +53,19 @@ class State:
             start = stop
         return np.concatenate(earliest)
 
-    def apply(self, aligned: Sequence[Aligned]) -> None:
-        """Note the offsets up to which the rows include ``aligned``."""
+    def apply(self, aligned: Sequence[Aligned], rejected: Sequence[Rejected]) -> list[int]:
+        """Note the offsets up to which the rows include ``aligned``.
+
+        Returns:
+            The partitions whose own row changed: also those with nothing but ``rejected`` records, which are not to
+            be dead letters again.
+        """
+        changed = [piece.partition for piece in aligned if piece.records]
+        changed += [record.partition for record in rejected]
         for piece in aligned:
-            if piece.records:
+            if piece.partition in changed:
                 self.applied.setdefault(piece.partition, Applied()).advance(piece.next_offsets)
+        return list(dict.fromkeys(changed))
 
     def is_reread(self, partitions: Iterable[int]) -> bool:
         """Whether rows of ``partitions`` may include records that come next."""
