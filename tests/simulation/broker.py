@@ -1,11 +1,11 @@
 """Kafka as plain data: logs with transactions and their markers, producer epochs, a group's committed offsets."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import ConcurrentTransactions, InvalidProducerEpoch, InvalidTxnState, OutOfOrderSequenceNumber
 
 from app.kafka.fetched import Headers, Partition
 
@@ -20,19 +20,37 @@ class Outcome(Enum):
 
 @dataclass(eq=False)
 class Transaction:
-    """What one producer writes together; nobody who reads committed records sees it before its end."""
+    """What one producer writes together; nobody who reads committed records sees it before its end.
+
+    ``decided`` is how it will end; it has ended, with ``outcome``, when its markers are written.
+    """
 
     outcome: Outcome = Outcome.OPEN
+    decided: Outcome = Outcome.OPEN
     touched: dict[Partition, None] = field(default_factory=dict)
     offsets: dict[Partition, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """A transactional id, and which of its producers in turn (KIP-98)."""
+    """A producer, and which of those of its transactional id in turn it is (KIP-98)."""
+
+    producer_id: int
+    number: int
+
+
+@dataclass(eq=False)
+class Producer:
+    """A transactional id as its coordinator knows it.
+
+    ``written`` are, by partition, the sequence number that comes next and the base offsets of the latest batches.
+    """
 
     transactional_id: str
-    number: int
+    epoch: Epoch
+    transaction: Transaction | None = None
+    last: Outcome = Outcome.OPEN
+    written: dict[Partition, tuple[int, dict[int, int]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +84,7 @@ class Kafka:
     def __init__(self) -> None:
         self.logs: defaultdict[Partition, list[Entry]] = defaultdict(list)
         self.offsets: dict[Partition, int] = {}
-        self._epochs: dict[str, int] = {}
-        self.open: dict[str, Transaction] = {}
+        self.producers: dict[str, Producer] = {}
 
     def write(self, tp: Partition, entries: Sequence[Entry]) -> int:
         """Append what belongs to no transaction; tells the offset of the first."""
@@ -76,39 +93,100 @@ class Kafka:
         return len(log) - len(entries)
 
     def begin(self, transactional_id: str) -> Epoch:
-        """A new producer: those before it are fenced, and what they left open is aborted."""
+        """A new producer: those before it are fenced, and what they left open is aborted.
+
+        Raises:
+            ConcurrentTransactions: the last transaction has not ended yet.
+        """
+        known = self.producers.get(transactional_id)
+        if known is None:
+            epoch = Epoch(len(self.producers), 0)
+            self.producers[transactional_id] = Producer(transactional_id, epoch)
+            return epoch
         self.time_out(transactional_id)
-        self._epochs[transactional_id] = self._epochs.get(transactional_id, -1) + 1
-        return Epoch(transactional_id, self._epochs[transactional_id])
+        if known.transaction is not None:
+            raise ConcurrentTransactions
+        self._bump(known)
+        return known.epoch
 
-    def write_in_transaction(self, epoch: Epoch, tp: Partition, entries: Sequence[Entry]) -> int:
-        """Append to the producer's transaction, beginning one where there is none."""
-        transaction = self._transaction(epoch)
-        transaction.touched[tp] = None
+    def add_partitions(self, transactional_id: str, epoch: Epoch, partitions: Iterable[Partition]) -> None:
+        """Begin a transaction where there is none, and make partitions part of it; so are the group's offsets."""
+        producer = self._producer(transactional_id, epoch)
+        if producer.transaction is None:
+            producer.transaction = Transaction()
+        elif producer.transaction.decided is not Outcome.OPEN:
+            raise ConcurrentTransactions
+        producer.transaction.touched.update(dict.fromkeys(partitions))
+
+    def write_in_transaction(
+        self, transactional_id: str, epoch: Epoch, sequence: int, tp: Partition, entries: Sequence[Entry]
+    ) -> int:
+        """Append a batch to the producer's transaction; one that was appended before is not appended again."""
+        producer = self._producer(transactional_id, epoch)
+        following, bases = producer.written.get(tp, (0, {}))
+        if sequence in bases:
+            return bases[sequence]
+        transaction = self._open(producer)
+        if tp not in transaction.touched:
+            raise InvalidTxnState
+        if sequence != following:
+            raise OutOfOrderSequenceNumber
         written = [Entry(entry.key, entry.value, entry.headers, transaction) for entry in entries]
-        return self.write(tp, written)
+        base = self.write(tp, written)
+        producer.written[tp] = sequence + len(entries), {**bases, sequence: base}
+        return base
 
-    def add_offsets(self, epoch: Epoch, offsets: Mapping[Partition, int]) -> None:
+    def add_offsets(self, transactional_id: str, epoch: Epoch, offsets: Mapping[Partition, int]) -> None:
         """Have input offsets committed with the producer's transaction."""
-        self._transaction(epoch).offsets.update(offsets)
+        self._open(self._producer(transactional_id, epoch)).offsets.update(offsets)
 
-    def commit(self, epoch: Epoch) -> None:
-        """Commit the producer's transaction."""
-        self._transaction(epoch)
-        self._end(epoch.transactional_id, Outcome.COMMITTED)
+    def commit(self, transactional_id: str, epoch: Epoch) -> None:
+        """Decide the producer's transaction; asked again afterwards it is fine too."""
+        producer = self._producer(transactional_id, epoch)
+        if producer.transaction is not None and producer.transaction.decided is Outcome.COMMITTED:
+            raise ConcurrentTransactions
+        if producer.transaction is None and producer.last is Outcome.COMMITTED:
+            return
+        self._open(producer).decided = Outcome.COMMITTED
 
     def time_out(self, transactional_id: str) -> None:
-        """Abort an open transaction; its producer is of no use after that."""
-        if transactional_id in self.open:
-            self._end(transactional_id, Outcome.ABORTED)
-            self._epochs[transactional_id] += 1
+        """Decide to abort an open transaction; its producer is of no use after that."""
+        producer = self.producers[transactional_id]
+        if producer.transaction is not None and producer.transaction.decided is Outcome.OPEN:
+            producer.transaction.decided = Outcome.ABORTED
+            self._bump(producer)
+
+    def finish(self, transactional_id: str) -> None:
+        """Write the markers of a transaction that is decided."""
+        producer = self.producers[transactional_id]
+        transaction = producer.transaction
+        assert transaction is not None
+        producer.transaction, producer.last = None, transaction.decided
+        transaction.outcome = transaction.decided
+        for tp in transaction.touched:
+            self.logs[tp].append(Entry(None, None, [], transaction, is_marker=True))
+        if transaction.outcome is Outcome.COMMITTED:
+            self.offsets.update(transaction.offsets)
+
+    def transactions(self, decided: bool) -> list[str]:
+        """Ids that have a transaction, either to be finished or still open."""
+        return [
+            id_
+            for id_, producer in self.producers.items()
+            if producer.transaction is not None and (producer.transaction.decided is not Outcome.OPEN) == decided
+        ]
 
     def stable_end(self, tp: Partition) -> int:
-        """The last stable offset: the first one of an open transaction, or the end."""
-        opened = {id(transaction) for transaction in self.open.values() if tp in transaction.touched}
-        if not opened:
-            return len(self.logs[tp])
-        return next(at for at, entry in enumerate(self.logs[tp]) if id(entry.transaction) in opened)
+        """The last stable offset: the first one of a transaction that has not ended, or the end."""
+        running = {
+            id(producer.transaction)
+            for producer in self.producers.values()
+            if producer.transaction is not None and tp in producer.transaction.touched
+        }
+        log = self.logs[tp]
+        if not running:
+            return len(log)
+        return next((at for at, entry in enumerate(log) if id(entry.transaction) in running), len(log))
 
     def read(self, tp: Partition, position: int, most: int) -> Read:
         """Committed records from ``position`` on, over at most so many offsets."""
@@ -121,15 +199,17 @@ class Kafka:
         """All records that are committed."""
         return (entry for _, entry in self.read(tp, 0, len(self.logs[tp])).entries)
 
-    def _transaction(self, epoch: Epoch) -> Transaction:
-        if self._epochs[epoch.transactional_id] != epoch.number:
-            raise ProducerFenced
-        return self.open.setdefault(epoch.transactional_id, Transaction())
+    def _producer(self, transactional_id: str, epoch: Epoch) -> Producer:
+        producer = self.producers[transactional_id]
+        if producer.epoch != epoch:
+            raise InvalidProducerEpoch
+        return producer
 
-    def _end(self, transactional_id: str, outcome: Outcome) -> None:
-        transaction = self.open.pop(transactional_id)
-        transaction.outcome = outcome
-        for tp in transaction.touched:
-            self.logs[tp].append(Entry(None, None, [], transaction, is_marker=True))
-        if outcome is Outcome.COMMITTED:
-            self.offsets.update(transaction.offsets)
+    def _open(self, producer: Producer) -> Transaction:
+        if producer.transaction is None or producer.transaction.decided is not Outcome.OPEN:
+            raise InvalidTxnState
+        return producer.transaction
+
+    def _bump(self, producer: Producer) -> None:
+        producer.epoch = Epoch(producer.epoch.producer_id, producer.epoch.number + 1)
+        producer.written.clear()

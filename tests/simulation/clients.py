@@ -3,20 +3,19 @@
 A broker's address is the name of the process that asks.
 """
 
-from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from unittest import mock
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.record.default_records import DefaultRecordBatch
-from aiokafka.structs import RecordMetadata
 
 from app.kafka.fetched import Fetched, Partition
 from app.kafka.options import TransportOptions
 from app.kafka.producer import DeliveryFailed, build_batches
-from app.kafka.record_batch import ColumnBatch
-from tests.simulation.broker import Entry, Epoch, Kafka, Read
+from tests.simulation.broker import Kafka, Read
+from tests.simulation.protocol import answered, described, entries_of
 from tests.simulation.wire import Client, Wire
 
 OPTIONS = TransportOptions()
@@ -31,9 +30,9 @@ class Clients:
         self.wire = wire
         self.by_name: dict[str, Client] = {}
 
-    def producer(self, *, bootstrap_servers: str, transactional_id: str, **_: object) -> "Producer":
-        """In the place of ``AIOKafkaProducer``."""
-        return Producer(self, self.by_name[bootstrap_servers], transactional_id)
+    def connections(self, *, bootstrap_servers: str, **_: object) -> "Connections":
+        """In the place of ``AIOKafkaClient``."""
+        return Connections(self, self.by_name[bootstrap_servers])
 
     def consumer(self, *, bootstrap_servers: str, **_: object) -> "Consumer":
         """In the place of ``AIOKafkaConsumer``."""
@@ -48,7 +47,7 @@ class Clients:
         """While this lasts the worker's classes make these clients."""
         with ExitStack() as stack:
             for where, what in {
-                "app.kafka.transactions.AIOKafkaProducer": self.producer,
+                "app.kafka.transactions.AIOKafkaClient": self.connections,
                 "app.state.recovery.AIOKafkaConsumer": self.consumer,
                 "app.state.recovery.ColumnConsumer": self.column_consumer,
                 "app.state.recovery.give_back_memory": lambda: None,
@@ -57,47 +56,46 @@ class Clients:
             yield
 
 
-class Producer:
-    """See ``aiokafka.AIOKafkaProducer``: one transaction after another, until the first error."""
+class Cluster:
+    """Where partitions lie: on two nodes."""
 
-    def __init__(self, clients: Clients, client: Client, transactional_id: str) -> None:
+    def leader_for_partition(self, tp: TopicPartition) -> int:
+        return len(tp.topic) % 2
+
+
+class Connections:
+    """In the place of ``AIOKafkaClient``: a transactional producer's. Each of its connections keeps its order."""
+
+    cluster = Cluster()
+    _request_timeout_ms = 40_000
+
+    def __init__(self, clients: Clients, client: Client) -> None:
         self._kafka = clients.kafka
         self._wire = clients.wire
         self._client = client
-        self._id = transactional_id
-        self._epoch: Epoch | None = None
 
-    @property
-    def epoch(self) -> Epoch:
-        """Of the running producer."""
-        assert self._epoch is not None, "the producer was not started"
-        return self._epoch
+    async def bootstrap(self) -> None:
+        """Connect."""
 
-    async def start(self) -> None:
-        self._epoch = await self._wire.ask(self._client, f"fence {self._id}", lambda: self._kafka.begin(self._id))
+    async def close(self) -> None:
+        """Disconnect; requests on their way stay so."""
 
-    async def begin_transaction(self) -> None:
-        """Nothing is sent for that."""
+    async def coordinator_lookup(self, kind: object, key: str) -> int:
+        return 0
 
-    async def send_batch(self, batch: ColumnBatch, topic: str, partition: int) -> "Awaitable[RecordMetadata]":
-        entries, tp = entries_of(batch), (topic, partition)
+    async def _wait_on_metadata(self, topic: str) -> None:
+        """It is known."""
 
-        def write() -> RecordMetadata:
-            return metadata(tp, self._kafka.write_in_transaction(self.epoch, tp, entries))
+    def force_metadata_update(self) -> None:
+        """Leaders stay where they are."""
 
-        what = f"{self._id}: {len(entries)} to {topic}/{partition}"
-        return self._wire.ask(self._client, what, write, lane=(id(self), tp))
+    async def send(self, node: int, request: object, *, group: object = None) -> SimpleNamespace:
+        def answer() -> SimpleNamespace:
+            return answered(self._kafka, request)
 
-    async def send_offsets_to_transaction(self, offsets: Mapping[TopicPartition, int], group: str) -> None:
-        wanted = {(tp.topic, tp.partition): offset for tp, offset in offsets.items()}
-        what = f"{self._id}: offsets {sorted(wanted.items())}"
-        await self._wire.ask(self._client, what, lambda: self._kafka.add_offsets(self.epoch, wanted))
-
-    async def commit_transaction(self) -> None:
-        await self._wire.ask(self._client, f"{self._id}: commit", lambda: self._kafka.commit(self.epoch))
-
-    async def stop(self) -> None:
-        """Requests on their way stay so."""
+        lane = (id(self), node, group)
+        response: SimpleNamespace = await self._wire.ask(self._client, described(request), answer, lane)
+        return response
 
 
 class Sender:
@@ -121,7 +119,7 @@ class Sender:
         headers: Sequence[bytes] | None = None,
     ) -> Awaitable[int]:
         batches = build_batches(OPTIONS, topic, timestamp, keys, values, headers)
-        entries, tp = [entry for batch in batches for entry in entries_of(batch)], (topic, partition)
+        entries, tp = [entry for batch in batches for entry in entries_of(bytes(batch._build()))], (topic, partition)
 
         def write() -> int:
             return self._kafka.write(tp, entries) + len(entries)
@@ -129,7 +127,7 @@ class Sender:
         def failed(error: KafkaError) -> Exception:
             return DeliveryFailed(topic, partition, error)
 
-        return self._wire.ask(self._client, f"{len(entries)} to {topic}/{partition}", write, tp, failed)
+        return self._wire.ask(self._client, f"{len(entries)} to {topic}/{partition}", write, tp, failed, breaks=True)
 
 
 class Consumer:
@@ -199,13 +197,3 @@ def fetched(tp: Partition, start: int, read: Read, generation: int) -> Fetched:
         values=[entry.value for entry in entries],
         headers=[entry.headers for entry in entries] if has_headers else None,
     )
-
-
-def entries_of(batch: ColumnBatch) -> list[Entry]:
-    """The records of a batch, as another client reads its bytes."""
-    return [Entry(each.key, each.value, each.headers) for each in DefaultRecordBatch(bytes(batch._build()))]
-
-
-def metadata(tp: Partition, offset: int) -> RecordMetadata:
-    """What the broker says of a written batch."""
-    return RecordMetadata(tp[0], tp[1], TopicPartition(*tp), offset, 0, 0, 0)

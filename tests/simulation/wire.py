@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, RequestTimedOutError
 
 from tests.simulation.loop import SimulatedLoop
 
@@ -33,6 +33,7 @@ class Request:
     effect: Callable[[], Any]
     future: "asyncio.Future[Any]"
     as_error: Callable[[KafkaError], Exception] = lambda error: error
+    breaks: bool = False
     is_done: bool = False
     result: Any = None
     error: KafkaError | None = None
@@ -45,7 +46,7 @@ class Request:
     def take_effect(self) -> None:
         """Have it done, or refused."""
         if self.lane in self.client.broken:
-            self.refuse()
+            self.refuse(KafkaTimeoutError(f"{self.what}: one before it was lost"))
             return
         self.is_done = True
         try:
@@ -53,16 +54,21 @@ class Request:
         except KafkaError as error:
             self.error = error
 
-    def refuse(self) -> None:
+    def refuse(self, error: KafkaError) -> None:
         """Have it never done."""
         self.is_done = True
-        if self.lane is not None:
+        if self.breaks:
             self.client.broken.add(self.lane)
-        self.error = KafkaTimeoutError(f"{self.what}: not done")
+        self.error = error
 
-    def lose_answer(self) -> None:
+    def lose_answer(self, error: KafkaError) -> None:
         """Have it done without the client being told so."""
-        self.error = KafkaTimeoutError(f"{self.what}: done, but not said")
+        self.error = error
+
+    def give_up(self) -> None:
+        """The client waits no longer, while the request is still on its way."""
+        if self.client.alive and not self.future.done():
+            self.future.set_exception(self.as_error(RequestTimedOutError()))
 
     def answer(self) -> None:
         """Tell the client, if it is there and still waits."""
@@ -87,6 +93,7 @@ class Wire:
         effect: Callable[[], Any],
         lane: Hashable = None,
         as_error: Callable[[KafkaError], Exception] = lambda error: error,
+        breaks: bool = False,
     ) -> "asyncio.Future[Any]":
         """Send a request; the answer comes when the world lets it.
 
@@ -95,12 +102,13 @@ class Wire:
             effect: done at the broker; may raise what the broker refuses it with.
             lane: None for a request that keeps no order.
             as_error: what the client makes of an error.
+            breaks: whether nothing of the lane arrives once a request of it was lost.
         """
         future: asyncio.Future[Any] = client.loop.create_future()
         if not client.alive:
             future.set_exception(KafkaConnectionError("the process is dead"))
             return future
-        request = Request(client, what, lane, effect, future, as_error)
+        request = Request(client, what, lane, effect, future, as_error, breaks)
         self.requests.append(request)
         return future
 

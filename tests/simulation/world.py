@@ -7,6 +7,8 @@ from functools import partial
 from random import Random
 from typing import TypeAlias
 
+from aiokafka.errors import KafkaConnectionError, KafkaError, RequestTimedOutError, UnknownError
+
 from tests.simulation import verdict
 from tests.simulation.broker import Kafka
 from tests.simulation.clients import Clients
@@ -49,7 +51,8 @@ class Nature:
 
         weights = {
             "fetch": 6.0,
-            "broker": 14.0,
+            "broker": 20.0,
+            "finish": 8.0,
             "restart": 3.0,
             "tell": 4.0,
             "complete": 4.0,
@@ -133,7 +136,8 @@ class World:
             "wipe": [partial(self._wipe, n) for n in self.disks if n not in self.workers],
             "pause": [partial(self._pause, w) for w in awake],
             "expel": [self._complete] if group.is_rebalancing and self._ready() and not self._commits else [],
-            "time out": [partial(self._time_out, i) for i in self.kafka.open],
+            "time out": [partial(self._time_out, i) for i in self.kafka.transactions(decided=False)],
+            "finish": [partial(self._finish, i) for i in self.kafka.transactions(decided=True)],
         }
 
     @property
@@ -167,27 +171,42 @@ class World:
 
     def _broker(self) -> None:
         request = self.rng.choice(self.wire.next_ones())
+        nature, chance = self.nature, self.rng.random()
         if request.is_done:
             self._answer(request)
-            return
-        chance = self.rng.random()
-        if chance < self.nature.refused and not request.is_reading:
+        elif chance < nature.refused and not request.is_reading:
             self._fault("a request was not done")
-            request.refuse()
+            request.refuse(self._error())
+            self._answer(request)
+        elif chance < 1.3 * nature.refused and not request.is_reading:
+            self._fault("a request came late")
+            request.give_up()
+            self._settle_client(request)
         else:
             request.take_effect()
-        if request.error is None and chance > 1 - self.nature.unheard and not request.is_reading:
-            self._fault("an answer was lost")
-            request.lose_answer()
-        if self.rng.random() < self.nature.late_answer:
-            self._note(f"{request.client.name}: {request.what}: done, {request.error or 'well'}")
-        else:
-            self._answer(request)
+            if request.error is None and chance > 1 - nature.unheard and not request.is_reading:
+                self._fault("an answer was lost")
+                request.lose_answer(self._error())
+            if self.rng.random() < nature.late_answer:
+                self._note(f"{request.client.name}: {request.what}: done, {request.error or 'well'}")
+            else:
+                self._answer(request)
+
+    def _error(self) -> KafkaError:
+        """One that is worth a repetition, or one that is not."""
+        return self.rng.choice([KafkaConnectionError, RequestTimedOutError, UnknownError])("simulated")
+
+    def _finish(self, transactional_id: str) -> None:
+        self._note(f"the markers of {transactional_id} are written")
+        self.kafka.finish(transactional_id)
 
     def _answer(self, request: Request) -> None:
         self._note(f"{request.client.name}: {request.what}: {request.error or 'ok'}")
         self.wire.requests.remove(request)
         request.answer()
+        self._settle_client(request)
+
+    def _settle_client(self, request: Request) -> None:
         if (worker := self._living(request)) is not None and not worker.is_paused:
             self._settle(worker)
 
@@ -279,7 +298,7 @@ class World:
         """Requests on their way take effect or never do."""
         for request in [one for one in self.wire.requests if not one.is_done and concerned(one)]:
             if self.rng.random() < 0.3:
-                request.refuse()
+                request.refuse(KafkaConnectionError("simulated"))
             else:
                 request.take_effect()
 
@@ -323,7 +342,7 @@ class World:
         for _ in range(_ROUNDS_OF_HEALING):
             self._bury()
             possible = self._possible()
-            kinds = ["restart", "tell", "complete", "broker", "fetch", "commit"]
+            kinds = ["finish", "restart", "tell", "complete", "fetch", "commit"]
             if self._is_at_end():
                 return []
             for kind in kinds:
@@ -333,6 +352,8 @@ class World:
                     break
             while self.wire.requests:
                 self._broker()
+            for worker in list(self.workers.values()):
+                worker.loop.settle(seconds=0.2)
         return [f"not at the end after {_ROUNDS_OF_HEALING} rounds: {dict(self.kafka.offsets)}"]
 
     def _is_at_end(self) -> bool:
