@@ -49,14 +49,13 @@ async def write_topics(kafka: str, folder: Path) -> None:
     async with AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
         partitions = [TopicPartition(topic.name, number) for topic in OUTPUTS for number in range(PARTITIONS)]
         consumer.assign(partitions)
-        left = sum((await consumer.end_offsets(partitions)).values())
+        ends = await consumer.end_offsets(partitions)  # transactions' markers are among the offsets
         with TopicFiles(folder) as files:
-            while left:
+            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
                 for tp, records in (await consumer.getmany(timeout_ms=1000)).items():
                     keys, values = [record.key for record in records], [record.value for record in records]
                     headers = [encode_headers(list(record.headers)) for record in records]
                     files.write([Outgoing(tp.topic, tp.partition, keys, values, headers)])
-                    left -= len(records)
 
 
 def read(folder: Path) -> Outputs:
@@ -65,6 +64,7 @@ def read(folder: Path) -> Outputs:
         for line in (folder / f"{topic.name}.jsonl").read_text().splitlines():
             value = json.loads(line)
             value.pop("scored_at", None)
+            value.get("headers", {}).pop("ce_time", None)  # of the record, which the broker stamps
             found[f"{topic.name}/{value.get('user_id', value.get('key'))}"].append(value)
     return found
 
