@@ -76,6 +76,10 @@ class ConsumerOffsets:
         self.consumer.ledger.mark_durable_and_committed(tp, next_offset, generation)
         self.consumer.on_commit(True)
 
+    def is_member(self) -> bool:
+        """See ``Consumer.is_member``."""
+        return self.consumer.is_member()
+
     def rejoin(self) -> None:
         """See ``Consumer.rejoin``."""
         self.consumer.rejoin()
@@ -140,7 +144,7 @@ def _delivery(settings: Settings, app: BatchApp, table: ColumnTable, observer: O
     """What makes steps durable, by the guarantee of the settings."""
     offsets, changelog = ConsumerOffsets(app), table.changelog_topic_name
     if settings.guarantee == "at_least_once":
-        return AtLeastOnce(table.held, offsets, LazySender(app), changelog, observer, CLOCKS)
+        return AtLeastOnce(table.held, offsets, LazySender(app), changelog, observer, CLOCKS, offsets)
     producers = TransactionalProducers(settings.broker, settings.group, app.transport_options)
     delivery = ExactlyOnce(table.held, offsets, producers, settings.group, changelog, observer, CLOCKS, offsets.rejoin)
     table.held.take_over = delivery.take_over

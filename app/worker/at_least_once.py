@@ -3,6 +3,9 @@
 The changelog waits for the outputs because rows remember what was scored: a row that is recovered while outputs of its
 events are missing would have them taken for repetitions, and never sent. If delivery fails nothing is marked, and the
 worker ends.
+
+A worker that slept through its session sends no more rows: whoever took its partitions over has newer ones, and the
+latest in the changelog counts. It gives the work up and joins the group anew; outputs it sent by then come twice.
 """
 
 import asyncio
@@ -10,11 +13,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
+import structlog
+
 from app.state.held import HeldPartitions, PartitionLost
-from app.worker.delivery import Clocks, Offsets, Step
+from app.state.held import Work as Tenure
+from app.worker.delivery import Clocks, Group, Offsets, Step
 from app.worker.observer import Observer
 
 STEPS_IN_FLIGHT = 4
+
+log = structlog.get_logger(__name__)
 
 _Logged = dict[int, Awaitable[int]]
 
@@ -45,6 +53,7 @@ class AtLeastOnce:
         changelog: name of the changelog topic.
         observer: told of every step that is durable.
         clocks: the time.
+        group: the consumer group.
     """
 
     def __init__(
@@ -55,6 +64,7 @@ class AtLeastOnce:
         changelog: str,
         observer: Observer,
         clocks: Clocks,
+        group: Group,
     ) -> None:
         self._held = held
         self._offsets = offsets
@@ -62,6 +72,8 @@ class AtLeastOnce:
         self._changelog = changelog
         self._observer = observer
         self._clocks = clocks
+        self._group = group
+        self._void: set[Tenure] = set()  # of steps whose rows were not sent: all that follow them count no more
         self._room = asyncio.Semaphore(STEPS_IN_FLIGHT)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._latest: asyncio.Task[None] | None = None
@@ -102,12 +114,23 @@ class AtLeastOnce:
         await asyncio.gather(*outputs)
         if before is not None:
             await before
+        if not self._group.is_member():
+            self._give_up(step)
         send, now_ms = self._sender.send_records, self._clocks.now_ms()
         return {
             each.partition: await send(self._changelog, each.partition, now_ms, each.keys, each.values)
             for each in step.work.changes
-            if self._held.holds(step.tenures[each.partition])  # else it would overwrite another worker's rows
+            if self._counts(step.tenures[each.partition])  # else it would overwrite another worker's rows
         }
+
+    def _counts(self, tenure: Tenure) -> bool:
+        return tenure not in self._void and self._held.holds(tenure)
+
+    def _give_up(self, step: Step) -> None:
+        """Leave it unfinished in ``held``, so that the next assignment reads its partitions back."""
+        log.warning("not heard of by the group for a session: partitions are read back", partitions=[*step.tenures])
+        self._void = {tenure for tenure in self._void if self._held.holds(tenure)} | set(step.tenures.values())
+        self._group.rejoin()
 
     async def _make_durable(
         self, step: Step, logged: "asyncio.Task[_Logged]", before: asyncio.Task[None] | None
@@ -117,12 +140,16 @@ class AtLeastOnce:
             await before
         changes = {change.partition: change for change in step.work.changes}
         for partition, tenure in step.tenures.items():
+            if tenure in self._void:
+                continue
             change = changes.get(partition)
             with suppress(PartitionLost):
                 self._held.write(
                     tenure, change.keys if change else [], change.values if change else [], ends.get(partition)
                 )
         for tp, offset in step.work.next_offsets.items():
+            if step.tenures[tp[1]] in self._void:
+                continue
             self._offsets.mark_durable(tp, offset, step.generation)
         self._observer.durable(step.work, step.computing, self._clocks.monotonic() - step.computed_at)
 

@@ -44,6 +44,18 @@ class Offsets(Protocol):
         ...
 
 
+class Group(Protocol):
+    """What the worker's consumer knows of its consumer group."""
+
+    def is_member(self) -> bool:
+        """Whether the group still counts on this worker, as far as it can know."""
+        ...
+
+    def rejoin(self) -> None:
+        """Have all partitions revoked and assigned again."""
+        ...
+
+
 class Delivery(Protocol):
     """Makes steps durable, in their order."""
 

@@ -143,7 +143,15 @@ class Worker:
 
     def _at_least_once(self, parts: Parts) -> AtLeastOnce:
         sender = Sender(self._kafka, self._wire, self.client)
-        return parts.at_least_once(self.held, self.input, sender, CHANGELOG, Unobserved(), self._clocks)
+        return parts.at_least_once(self.held, self.input, sender, CHANGELOG, Unobserved(), self._clocks, self)
+
+    def is_member(self) -> bool:
+        """Whether the group counts on it: a lease that is exact."""
+        return self.name in self._group.members and self._generation == self._group.generation
+
+    def rejoin(self) -> None:
+        """Ask for the partitions to be given out anew."""
+        self._give_up()
 
     @property
     def readable(self) -> list[Partition]:

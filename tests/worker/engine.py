@@ -84,6 +84,20 @@ class Offsets:
         raise NotImplementedError("at least once the consumer commits")
 
 
+class Group:
+    """A consumer group that has heard of the worker, or has not."""
+
+    def __init__(self) -> None:
+        self.hears = True
+        self.rejoined = 0
+
+    def is_member(self) -> bool:
+        return self.hears
+
+    def rejoin(self) -> None:
+        self.rejoined += 1
+
+
 class Engine:
     """A processor that holds some partitions, and everything around it."""
 
@@ -95,7 +109,8 @@ class Engine:
         self.held = HeldPartitions(PartitionRows(self.worker.pipeline.state), self._recover)
         observer = Observer(Metrics(CollectorRegistry()), Progress(lambda: 0.0), self.tally)
         clocks = Clocks(lambda: 0.0, lambda: SCORED_AT)
-        delivery = AtLeastOnce(self.held, self.offsets, self.broker, CHANGELOG, observer, clocks)
+        self.group = Group()
+        delivery = AtLeastOnce(self.held, self.offsets, self.broker, CHANGELOG, observer, clocks, self.group)
         self.processor = Processor(self.worker.pipeline, self.held, self.offsets, delivery, observer, clocks)
 
     async def assign(self, *partitions: int) -> None:

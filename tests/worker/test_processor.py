@@ -245,3 +245,22 @@ def test_records_of_a_partition_that_is_not_held_are_not_taken_in(tmp_path: Path
         assert {delivery.partition for delivery in sent} == {1}
 
     play(tmp_path, scenario)
+
+
+def test_a_worker_that_slept_through_its_session_sends_no_rows_until_its_partitions_are_read_back(
+    tmp_path: Path,
+) -> None:
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        sent = await engine.step(order(USER, 1, "o1"))
+        engine.group.hears = False
+        await engine.finish(*sent)
+        engine.group.hears = True  # by the broker, but what lies between is lost
+        await engine.finish(*await engine.step(order(USER, 2, "o2")))
+        assert (engine.group.rejoined, engine.changelog(), engine.offsets.marked, engine.stored(0)) == (1, [], [], [])
+        await engine.assign(0, 1)
+        await engine.finish(*await engine.step(order(USER, 3, "o3")))
+        assert len(engine.changelog()) == 1
+        assert [tp for tp, _, _ in engine.offsets.marked] == [(ORDERS, 0)]
+        assert USER.encode() in engine.stored(0)
+
+    play(tmp_path, scenario)
