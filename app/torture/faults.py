@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.torture.victim import DELIVERED, DRAIN, FENCE, PRODUCED, RECOVERY, WRITTEN
+from app.ops.settings import Guarantee
+from app.torture.victim import DELIVERED, DRAIN, PRODUCED, RECOVERY, TAKEOVER, WRITTEN
 
 Kind = Literal["kill", "zombie", "terminate", "broker"]
 
@@ -49,19 +50,21 @@ _KINDS: tuple[tuple[Kind, str | None], ...] = (
     ("terminate", None),
     ("zombie", None),
     ("kill", WRITTEN),
-    ("kill", FENCE),
+    ("kill", TAKEOVER),
     ("zombie", DELIVERED),
 )
 """Each comes once in a round, in an order of the seed's; random kills come twice as often."""
 
 
-def faults(seed: int, workers: int) -> Iterator[Fault]:
+def faults(seed: int, workers: int, guarantee: Guarantee) -> Iterator[Fault]:
     """Faults without end."""
     choice = random.Random(seed)
     while True:
         kinds = [*_KINDS, ("kill", None)]
         choice.shuffle(kinds)
         for kind, window in kinds:
+            if window == PRODUCED and guarantee != "exactly_once":
+                continue
             yield Fault(
                 kind=kind,
                 window=window,

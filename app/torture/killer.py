@@ -11,7 +11,7 @@ import structlog
 from app.kafka.devbroker import DevelopmentBroker
 from app.torture.faults import Fault
 from app.torture.group import Group, Offsets
-from app.torture.victim import DRAIN, FENCE, RECOVERY
+from app.torture.victim import DRAIN, RECOVERY, TAKEOVER
 from app.torture.workers import SESSION_TIMEOUT_MS, VictimWorker
 from schemas.topics import CLICKSTREAM
 
@@ -141,7 +141,7 @@ class Killer:
             worker.kill()
             worker.wipe()
             worker.start()
-        elif fault.window in (DRAIN, FENCE):
+        elif fault.window in (DRAIN, TAKEOVER):
             other.kill()  # the group changes when its session is over
         reached = await self._stops(worker)
         worker.disarm()

@@ -19,14 +19,15 @@ from app.cli.main import main
 from app.kafka.coordinator import TransactionCoordinator
 from app.state.held import HeldPartitions
 from app.state.restoring import RestoredPartition
-from app.worker.exactly_once import ExactlyOnce
 from app.worker.processor import Processor
 
 FOLDER = "SLUICE_TORTURE_WINDOWS"
 
-PRODUCED, DELIVERED, WRITTEN, RECOVERY, DRAIN, FENCE = "produced", "delivered", "written", "recovery", "drain", "fence"
-"""The points: after produce and before commit; after commit (at least once: after delivery) and before the local
-write; after the local write; a recovery that begins; a drain that ends; partitions taken over, not yet fenced."""
+PRODUCED, DELIVERED, WRITTEN, RECOVERY, DRAIN = "produced", "delivered", "written", "recovery", "drain"
+TAKEOVER = "takeover"
+"""The points: after produce and before commit, which only transactions have; after commit (at least once: after
+delivery) and before the local write; after the local write; a recovery that begins; a drain that ends; partitions that
+are assigned, and not fenced or read back yet."""
 
 _STOPPING_S = 0.05  # a thread other than this one may be the one that takes the signal
 
@@ -87,7 +88,7 @@ _METHODS: tuple[tuple[type, str, Callable[..., Any], str | None, str | None], ..
     (HeldPartitions, "write", _around, DELIVERED, WRITTEN),
     (RestoredPartition, "open", _around, RECOVERY, None),
     (Processor, "drain", _around_async, None, DRAIN),
-    (ExactlyOnce, "take_over", _around_async, FENCE, None),
+    (HeldPartitions, "recover", _around_async, TAKEOVER, None),
 )
 
 
