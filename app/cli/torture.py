@@ -1,5 +1,7 @@
 """``sluice torture``: kill workers and broker under load, and check everything that came of it."""
 
+import logging
+
 import click
 
 from app.cli.options import json_option
@@ -29,6 +31,7 @@ def torture(ctx: click.Context, minutes: float, seed: int, guarantee: Guarantee,
     from app.torture.run import Plan
     from app.torture.run import torture as run
 
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that a broker is gone is no news here
     found = run(Plan(minutes, seed, guarantee, rate), lambda line: click.echo(line, err=True))
     report(found, as_json)
     if found["verdict"] == "fail":

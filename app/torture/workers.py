@@ -45,9 +45,8 @@ class VictimWorker:
         self._windows.mkdir(parents=True)
         self._command = [*command, "--broker", broker, "--group", GROUP, "--instance", instance]
         self._command += ["--state-dir", str(folder / "state"), "--http-port", "0", "--guarantee", guarantee]
-        plain = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
         own = {f"SLUICE_{name}": str(value) for name, value in _SETTINGS.items()}
-        self._environment = plain | own | {FOLDER: str(self._windows)}
+        self._environment = os.environ | own | {FOLDER: str(self._windows)}
         self.process: psutil.Popen | None = None
 
     @property

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from app.ops.settings import Guarantee
 from app.torture.faults import Fault
 from app.torture.run import Plan, torture
-from app.torture.victim import DELIVERED, DRAIN, PRODUCED, RECOVERY
+from app.torture.victim import DELIVERED, DRAIN, PRODUCED, RECOVERY, WRITTEN
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -31,9 +32,9 @@ def zombie(window: str | None, target: int = 0) -> Fault:
 BROKER = Fault("broker", None, wipes=False, returns=True, target=0, settled=True, wait_s=0.5)
 
 
-def run(faults: Sequence[Fault], *mutation: str) -> dict[str, Any]:
+def run(faults: Sequence[Fault], *mutation: str, guarantee: Guarantee = "exactly_once") -> dict[str, Any]:
     module = "tests.broker.mutants" if mutation else "app.torture.victim"
-    plan = Plan(MINUTES, 1, "exactly_once", RATE, (sys.executable, "-m", module, *mutation), faults)
+    plan = Plan(MINUTES, 1, guarantee, RATE, (sys.executable, "-m", module, *mutation), faults)
     return torture(plan, lambda _: None)
 
 
@@ -44,6 +45,12 @@ def test_nothing_is_lost_repeated_or_reordered_by_kills_zombies_and_a_dead_broke
     assert found["verdict"] == "pass", found
     assert (found["kills"], found["windows_not_reached"]) == (6, {})
     assert found["inputs"] > 5_000
+
+
+def test_at_least_once_a_worker_that_slept_through_its_session_takes_nothing_back_from_its_successor() -> None:
+    found = run([zombie(DELIVERED), kill(WRITTEN, 1)], guarantee="at_least_once")
+    assert found["verdict"] == "pass", found
+    assert (found["lost"], found["reordered"], found["state_equal"]) == (0, 0, True)
 
 
 @pytest.mark.parametrize(
