@@ -27,6 +27,7 @@ from app.worker.run import load_models
 from schemas.topics import INPUTS
 
 PARTITIONS, WORKERS = 8, 3
+_LEAST_BATCH = 100
 _END_S = 180.0
 _STOP_S = 40.0
 _POLL_S = 0.2
@@ -54,9 +55,14 @@ class Plan:
     command: Sequence[str] = VICTIM
     faults: Sequence[Fault] = ()
 
+    @property
+    def batch(self) -> int:
+        """Most records of a batch: of a second, so that what a crash may have repeated is a bound worth its name."""
+        return max(_LEAST_BATCH, self.rate)
+
 
 @dataclass
-class _Ended:
+class Ended:
     """How the part under load went."""
 
     faults: list[Done]
@@ -81,7 +87,7 @@ def torture(plan: Plan, say: Say) -> dict[str, Any]:
 async def _torture(plan: Plan, folder: Path, broker: DevelopmentBroker, say: Say) -> dict[str, Any]:
     await create_topics(broker.address, catalogue(PARTITIONS))
     names = [f"worker-{number}" for number in range(1, WORKERS + 1)]
-    workers = [VictimWorker(broker.address, folder, name, plan.guarantee, plan.command) for name in names]
+    workers = [VictimWorker(broker.address, folder, name, plan.guarantee, plan.batch, plan.command) for name in names]
     try:
         ended = await _under_load(plan, folder, broker, workers, say)
     finally:
@@ -89,12 +95,12 @@ async def _torture(plan: Plan, folder: Path, broker: DevelopmentBroker, say: Say
             worker.close()
     settings = load_settings()
     findings = await look(broker, folder / "state", load_models(settings), settings, PARTITIONS, say)
-    return figures(plan, ended, findings, settings.max_batch_records)
+    return figures(plan, ended, findings)
 
 
 async def _under_load(
     plan: Plan, folder: Path, broker: DevelopmentBroker, workers: Sequence[VictimWorker], say: Say
-) -> _Ended:
+) -> Ended:
     group, memory = Group(broker.address, GROUP), Memory()
     killer = Killer(broker, workers, group, PARTITIONS)
     producing = Producing(broker.address, Visits(Load(plan.rate, PARTITIONS), plan.seed), plan.rate)
@@ -122,7 +128,7 @@ async def _under_load(
         await group.close()
     if not sending.cancelled() and (failure := sending.exception()) is not None:
         stuck = f"the load ended early: {failure!r}"
-    return _Ended(killer.done, killer.ended, stuck, unread, memory, producing.acknowledged)
+    return Ended(killer.done, killer.ended, stuck, unread, memory, producing.acknowledged)
 
 
 async def _until_read(broker: str, group: Group, killer: Killer) -> int:
@@ -155,13 +161,13 @@ async def _until_empty(group: Group) -> None:
         await asyncio.sleep(_POLL_S)
 
 
-def figures(plan: Plan, ended: _Ended, findings: Findings, batch: int) -> dict[str, Any]:
+def figures(plan: Plan, ended: Ended, findings: Findings) -> dict[str, Any]:
     """What is reported."""
     counts = findings.counts
     kills = Counter(done.fault.name for done in ended.faults)
     unreached = Counter(done.fault.name for done in ended.faults if not done.reached)
     sent, read = ended.acknowledged.total(), findings.inputs.total()
-    most_repeated = 0 if plan.guarantee == "exactly_once" else sum(kills.values()) * batch
+    most_repeated = 0 if plan.guarantee == "exactly_once" else sum(kills.values()) * plan.batch
     checks: dict[str, dict[str, Any]] = {
         "inputs_read_to_the_end": {"passed": ended.stuck is None and ended.unread == 0, "unread": ended.unread},
         "inputs_as_sent": {"passed": sent == read, "sent": sent, "in_the_log": read},

@@ -34,10 +34,13 @@ class VictimWorker:
         folder: of the run; its state, windows and log lie below.
         instance: its name.
         guarantee: of its settings.
+        batch: most records of one of its batches.
         command: what is run, with the flags of ``sluice worker``.
     """
 
-    def __init__(self, broker: str, folder: Path, instance: str, guarantee: str, command: Sequence[str]) -> None:
+    def __init__(
+        self, broker: str, folder: Path, instance: str, guarantee: str, batch: int, command: Sequence[str]
+    ) -> None:
         self.instance = instance
         self.state = folder / "state" / instance
         self.log = folder / f"{instance}.log"
@@ -46,6 +49,7 @@ class VictimWorker:
         self._command = [*command, "--broker", broker, "--group", GROUP, "--instance", instance]
         self._command += ["--state-dir", str(folder / "state"), "--http-port", "0", "--guarantee", guarantee]
         own = {f"SLUICE_{name}": str(value) for name, value in _SETTINGS.items()}
+        own["SLUICE_MAX_BATCH_RECORDS"] = str(batch)
         self._environment = os.environ | own | {FOLDER: str(self._windows)}
         self.process: psutil.Popen | None = None
 

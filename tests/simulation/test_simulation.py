@@ -41,5 +41,6 @@ def test_the_faults_happen() -> None:
         "a transaction timed out",
         "an answer was lost",
         "a request was not done",
+        "a request came late",
         "a process ended",
     }

@@ -1,0 +1,75 @@
+"""The verdict: each finding alone turns it."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from app.ops.settings import Guarantee
+from app.torture.faults import Fault
+from app.torture.killer import Done
+from app.torture.memory import Memory
+from app.torture.run import Ended, Plan, figures
+from app.torture.verdict import Findings
+from schemas.topics import CLICKSTREAM
+
+KILL = Fault("kill", "produced", wipes=False, returns=True, target=0, settled=True, wait_s=1.0)
+
+
+def ended() -> Ended:
+    done = [Done(KILL, 1.0, True, 6.5), Done(KILL, 9.0, False, 4.0)]
+    return Ended(done, [], None, 0, Memory(), Counter({CLICKSTREAM: 10}))
+
+
+def findings(change: Callable[[Findings], None] = lambda found: None) -> Findings:
+    found = Findings(inputs=Counter({CLICKSTREAM: 10}))
+    change(found)
+    return found
+
+
+def plan(guarantee: Guarantee = "exactly_once") -> Plan:
+    return Plan(1, 1, guarantee, 100)
+
+
+def test_a_run_without_findings_passes_and_tells_what_it_did() -> None:
+    found = figures(plan(), ended(), findings())
+    assert found["verdict"] == "pass"
+    assert (found["kills"], found["inputs"], found["lost"], found["duplicated"], found["reordered"]) == (2, 10, 0, 0, 0)
+    assert found["state_equal"] is True
+    assert found["kills_by_kind"] == {"kill produced": 2}
+    assert found["windows_not_reached"] == {"kill produced": 1}
+    assert found["recovery_s"] == {"p50": 6.5, "p100": 6.5, "longest": {"kill produced": 6.5}}
+
+
+@pytest.mark.parametrize(
+    ("check", "change"),
+    [
+        ("inputs_as_sent", lambda found: found.inputs.update({CLICKSTREAM: 1})),
+        ("outputs_complete", lambda found: found.counts.note("lost", "x")),
+        ("outputs_once", lambda found: found.counts.note("duplicated", "x")),
+        ("outputs_equal_reference", lambda found: found.counts.note("different", "x")),
+        ("outputs_in_order", lambda found: found.counts.note("reordered", "x")),
+        ("sessions_as_they_say", lambda found: found.counts.note("wrong_sessions", "x")),
+        ("fenced_stay_silent", lambda found: found.fences.append("x")),
+        ("state_three_ways", lambda found: found.state.append("x")),
+    ],
+)
+def test_each_finding_fails_its_check_and_the_run(check: str, change: Callable[[Findings], None]) -> None:
+    found = figures(plan(), ended(), findings(change))
+    assert [name for name, one in found["checks"].items() if not one["passed"]] == [check]
+    assert found["verdict"] == "fail"
+
+
+def test_a_group_that_stands_still_or_has_not_read_to_the_end_fails() -> None:
+    stuck, unread = ended(), ended()
+    stuck.stuck, unread.unread = "not committed", 1
+    assert figures(plan(), stuck, findings())["verdict"] == "fail"
+    assert figures(plan(), unread, findings())["verdict"] == "fail"
+
+
+def test_at_least_once_a_kill_may_repeat_a_batch_and_no_more() -> None:
+    def repeated(count: int) -> Findings:
+        return findings(lambda found: found.counts.note("duplicated", "x", count))
+
+    assert figures(plan("at_least_once"), ended(), repeated(200))["verdict"] == "pass"
+    assert figures(plan("at_least_once"), ended(), repeated(201))["verdict"] == "fail"
