@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 class NoProgress(Exception):
-    """A partition with input was not committed for `PATIENCE_S` although workers were alive."""
+    """For `PATIENCE_S` the group or the broker did not do what it must: the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,10 @@ class Killer:
         return before, time.monotonic(), True, asyncio.sleep(0)
 
     async def _committed(self) -> Offsets:
+        deadline = time.monotonic() + PATIENCE_S
         while (offsets := await self._group.committed()) is None:
+            if time.monotonic() > deadline:
+                raise NoProgress("the broker does not say what is committed")
             await asyncio.sleep(_POLL_S)
         return offsets
 

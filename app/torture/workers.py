@@ -1,5 +1,6 @@
 """The workers as processes that can be killed, stopped, continued and started again."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -61,7 +62,10 @@ class VictimWorker:
     @property
     def is_stopped(self) -> bool:
         """Whether the process is held by SIGSTOP."""
-        return self.is_running and self._process.status() == psutil.STATUS_STOPPED
+        try:
+            return self.is_running and self._process.status() == psutil.STATUS_STOPPED
+        except psutil.NoSuchProcess:
+            return False
 
     @property
     def rss_mb(self) -> float:
@@ -93,12 +97,13 @@ class VictimWorker:
             armed.unlink(missing_ok=True)
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        self._process.send_signal(number)
+        """Send it a signal, unless it has just ended by itself."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._process.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
-        self._process.kill()
+        self.send(signal.SIGKILL)
         self._process.wait()
 
     def wipe(self) -> None:
