@@ -24,9 +24,9 @@ _TOLERANCE = 1e-5
 
 def wrong_offsets(kafka: Kafka, expected: Expected) -> Iterator[str]:
     """The group's committed offsets are the ends of the inputs."""
-    for tp, log in expected.logs.items():
-        if log and kafka.offsets.get(tp, 0) != len(log):
-            yield f"committed offset of {tp} is {kafka.offsets.get(tp, 0)}, its end is {len(log)}"
+    for tp in expected.logs:
+        if (found := kafka.offsets.get(tp, 0)) != (end := len(kafka.logs[tp])):
+            yield f"committed offset of {tp} is {found}, its end is {end}"
 
 
 def wrong_outputs(kafka: Kafka, expected: Expected) -> Iterator[str]:

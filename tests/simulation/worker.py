@@ -166,6 +166,11 @@ class Worker:
         if read.position > start:
             self.processor.feed(fetched(tp, start, read, self._generation))
 
+    def hear_of_new_input(self) -> None:
+        """The broker tells the new ends of all partitions at once, so that alignment waits for what is to come."""
+        for tp, position in self.input.positions.items():
+            self.input.read(tp, position, self._kafka.stable_end(tp))
+
     def revoke(self) -> None:
         """The group is about to change hands: finish, commit, and give up all partitions."""
         self._is_revoked = True

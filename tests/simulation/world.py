@@ -2,25 +2,27 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 from typing import TypeAlias
 
 from aiokafka.errors import KafkaConnectionError, KafkaError, RequestTimedOutError, UnknownError
 
+from app.kafka.fetched import Partition
 from tests.simulation import verdict
 from tests.simulation.broker import Kafka
 from tests.simulation.clients import Clients
 from tests.simulation.disk import Disk
 from tests.simulation.group import Group
 from tests.simulation.inputs import RECIPES, expected
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.loop import SimulatedLoop, Spinning
 from tests.simulation.wire import Client, Request, Wire
 from tests.simulation.worker import Parts, Worker
 
 Action: TypeAlias = Callable[[], None]
 _ROUNDS_OF_HEALING = 400
+_REQUESTS_OF_A_ROUND = 30  # some are asked again until a transaction has ended
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Nature:
     refused: float
     unheard: float
     late_answer: float
+    fetches: tuple[int, ...]
 
     @classmethod
     def of(cls, rng: Random) -> "Nature":
@@ -73,6 +76,7 @@ class Nature:
             refused=0.0 if quiet else rng.choice([0.0, 0.02, 0.06]),
             unheard=0.0 if quiet else rng.choice([0.0, 0.02, 0.06]),
             late_answer=rng.choice([0.0, 0.3, 0.6]),
+            fetches=(1, 5, 30, 100),
         )
 
 
@@ -86,9 +90,9 @@ class World:
         self.expected = expected(seed % RECIPES)
         self.nature = Nature.of(self.rng)
         self.kafka, self.wire = Kafka(), Wire()
-        self.kafka.logs.update({tp: list(log) for tp, log in self.expected.logs.items()})
+        self._append(dict.fromkeys(self.expected.logs, 0), self.expected.first)
         self.clients = Clients(self.kafka, self.wire)
-        self.step_records = self.rng.choice([3, 8, 20, 64])
+        self.step_records = self.rng.choice([4, 12, 64, 64])
         self.group = Group(self.expected.partitions, self.step_records)
         self.disks = {f"worker-{number}": Disk() for number in range(self.rng.choice([1, 2, 2, 3]))}
         self.workers: dict[str, Worker] = {}
@@ -103,10 +107,11 @@ class World:
                     self._start(name)
                 for _ in range(self.nature.actions):
                     self._act()
-                problems = self._heal() or list(self._verdict())
-            finally:
-                for worker in self.workers.values():
-                    worker.die()
+                problems = self._heal() or self._go_on() or list(self._verdict())
+            except Spinning as error:
+                return Result([repr(error)], self.trace, self.faults)
+            for worker in self.workers.values():
+                worker.die()
         return Result(problems, self.trace, self.faults)
 
     def _act(self) -> None:
@@ -162,8 +167,8 @@ class World:
         self._settle(worker)
 
     def _fetch(self, worker: Worker) -> None:
-        most = self.rng.choice([1, 5, 30, 100])
-        tps = [tp for tp in worker.readable if self.rng.random() < 0.7]
+        most = self.rng.choice(self.nature.fetches)
+        tps = [tp for tp in worker.readable if len(self.nature.fetches) == 1 or self.rng.random() < 0.7]
         self._note(f"{worker.name} fetches up to {most} of {tps}")
         for tp in tps:
             worker.fetch(tp, most)
@@ -336,22 +341,46 @@ class World:
     def _heal(self) -> list[str]:
         """No more faults: everybody is there, everything is answered, all input is read to its end."""
         self._note("the world heals")
-        self.nature = Nature(dict.fromkeys(self.nature.weights, 1.0), 0, 0.0, 0.0, 0.0)
+        self.nature = Nature(dict.fromkeys(self.nature.weights, 1.0), 0, 0.0, 0.0, 0.0, fetches=(100,))
         for worker in [worker for worker in self.workers.values() if worker.is_paused]:
             self._wake(worker)
+        return self._read_to_the_end()
+
+    def _go_on(self) -> list[str]:
+        """More input in a healed world, where at most a transaction or two fail.
+
+        A request that a dead worker had sent may have fenced a living one, which finds out with its next transaction.
+        """
+        self._note("more input")
+        self.nature = replace(self.nature, fetches=(3,))
+        generation, ended = self.group.generation, self.faults["a process ended"]
+        self._append(self.expected.first, {tp: len(log) for tp, log in self.expected.logs.items()})
+        for worker in self.workers.values():
+            worker.hear_of_new_input()
+        if problems := self._read_to_the_end():
+            return problems
+        if self.group.generation > generation + 2 or self.faults["a process ended"] > ended:
+            return ["something failed in a healed world"]
+        return []
+
+    def _append(self, starts: dict[Partition, int], ends: dict[Partition, int]) -> None:
+        for tp, log in self.expected.logs.items():
+            self.kafka.logs[tp] += log[starts[tp] : ends[tp]]
+
+    def _read_to_the_end(self) -> list[str]:
         for _ in range(_ROUNDS_OF_HEALING):
             self._bury()
-            possible = self._possible()
-            kinds = ["finish", "restart", "tell", "complete", "fetch", "commit"]
             if self._is_at_end():
                 return []
-            for kind in kinds:
+            possible = self._possible()
+            for kind in ("finish", "restart", "tell", "complete", "fetch", "commit"):
                 for action in possible[kind]:
                     action()
                 if possible[kind] and kind in ("restart", "tell", "complete"):
                     break
-            while self.wire.requests:
-                self._broker()
+            for _ in range(_REQUESTS_OF_A_ROUND):
+                if self.wire.requests:
+                    self._broker()
             for worker in list(self.workers.values()):
                 worker.loop.settle(seconds=0.2)
         return [f"not at the end after {_ROUNDS_OF_HEALING} rounds: {dict(self.kafka.offsets)}"]
