@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-SEEDS = 150
+SEEDS = 200
 BLOCKS = 4
 
 
@@ -19,7 +19,8 @@ def _silence() -> Iterator[None]:
 
 
 def blocks() -> list[range]:
-    """Seeds of a normal run in parts, or the one that SLUICE_SEED names."""
-    if (seed := os.environ.get("SLUICE_SEED")) is not None:
-        return [range(int(seed), int(seed) + 1)]
+    """Seeds of a normal run in parts, or those that SLUICE_SEED names: one, or ``first-last``."""
+    if named := os.environ.get("SLUICE_SEED"):
+        first, _, last = named.partition("-")
+        return [range(int(first), int(last or first) + 1)]
     return [range(at * SEEDS, (at + 1) * SEEDS) for at in range(BLOCKS)]

@@ -16,8 +16,8 @@ from app.worker.at_least_once import AtLeastOnce
 from app.worker.delivery import Step
 from app.worker.exactly_once import ExactlyOnce, _Lane
 from app.worker.processor import Processor
+from tests.simulation.play import play
 from tests.simulation.worker import Parts
-from tests.simulation.world import play
 
 _SEEDS = 100
 _AS_IT_IS = Parts()
@@ -54,7 +54,7 @@ class DropsTheLastRecordOfABatch(Processor):
 class ReusesTheIdOfAnotherPartition(TransactionalProducers):
     async def start(self, partitions: Collection[int]) -> dict[int, TransactionalProducer]:
         made = {
-            partition: TransactionalProducer(self._broker, f"{self._group}-{partition // 2}", self._options)
+            partition: TransactionalProducer(self._broker, f"{self._group}-0", self._options)
             for partition in partitions
         }
         for producer in made.values():

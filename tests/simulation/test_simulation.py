@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.simulation.conftest import blocks
-from tests.simulation.world import Result, play
+from tests.simulation.play import Result, play
 
 
 def explained(seed: int, guarantee: str, result: Result) -> str:
@@ -32,7 +32,8 @@ def test_one_seed_fixes_everything() -> None:
 
 def test_the_faults_happen() -> None:
     faults = sum((play(seed, "exactly_once").faults for seed in range(60)), start=Counter[str]())
-    assert set(faults) == {
+    assert faults.keys() == {
+        "a request came late",
         "rebalance",
         "a drain was cut short",
         "crash",
@@ -41,6 +42,5 @@ def test_the_faults_happen() -> None:
         "a transaction timed out",
         "an answer was lost",
         "a request was not done",
-        "a request came late",
         "a process ended",
     }

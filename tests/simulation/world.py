@@ -1,8 +1,7 @@
-"""The world of one seed: faults for a while, then healing, then the verdict."""
+"""The world of one seed, and what may happen in it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import TypeAlias
@@ -10,74 +9,17 @@ from typing import TypeAlias
 from aiokafka.errors import KafkaConnectionError, KafkaError, RequestTimedOutError, UnknownError
 
 from app.kafka.fetched import Partition
-from tests.simulation import verdict
 from tests.simulation.broker import Kafka
 from tests.simulation.clients import Clients
 from tests.simulation.disk import Disk
 from tests.simulation.group import Group
 from tests.simulation.inputs import RECIPES, expected
-from tests.simulation.loop import SimulatedLoop, Spinning
+from tests.simulation.loop import SimulatedLoop
+from tests.simulation.nature import Nature
 from tests.simulation.wire import Client, Request, Wire
 from tests.simulation.worker import Parts, Worker
 
 Action: TypeAlias = Callable[[], None]
-_ROUNDS_OF_HEALING = 400
-_REQUESTS_OF_A_ROUND = 30  # some are asked again until a transaction has ended
-
-
-@dataclass(frozen=True)
-class Result:
-    """Of one run: what is wrong at its end, and what happened until then."""
-
-    problems: list[str]
-    trace: list[str]
-    faults: Counter[str]
-
-
-@dataclass(frozen=True)
-class Nature:
-    """How rough a world is: weights of what happens. Every seed has a nature of its own."""
-
-    weights: dict[str, float]
-    actions: int
-    refused: float
-    unheard: float
-    late_answer: float
-    fetches: tuple[int, ...]
-
-    @classmethod
-    def of(cls, rng: Random) -> "Nature":
-        """Some faults often, some never."""
-
-        def sometimes(weight: float) -> float:
-            return rng.choice([0.0, weight, weight, 3 * weight])
-
-        weights = {
-            "fetch": 6.0,
-            "broker": 20.0,
-            "finish": 8.0,
-            "restart": 3.0,
-            "tell": 4.0,
-            "complete": 4.0,
-            "commit": 1.5,
-            "wake": 0.5,
-            "rebalance": sometimes(0.3),
-            "cut": sometimes(1.0),
-            "crash": sometimes(0.5),
-            "wipe": sometimes(0.1),
-            "pause": sometimes(0.3),
-            "expel": sometimes(1.0),
-            "time out": sometimes(0.3),
-        }
-        quiet = rng.random() < 0.4
-        return cls(
-            weights,
-            actions=rng.choice([40, 80, 120]),
-            refused=0.0 if quiet else rng.choice([0.0, 0.02, 0.06]),
-            unheard=0.0 if quiet else rng.choice([0.0, 0.02, 0.06]),
-            late_answer=rng.choice([0.0, 0.3, 0.6]),
-            fetches=(1, 5, 30, 100),
-        )
 
 
 class World:
@@ -98,30 +40,6 @@ class World:
         self.workers: dict[str, Worker] = {}
         self.trace: list[str] = []
         self.faults: Counter[str] = Counter()
-
-    def run(self) -> Result:
-        """From the start to the verdict."""
-        with self.clients.in_place():
-            try:
-                for name in self.disks:
-                    self._start(name)
-                for _ in range(self.nature.actions):
-                    self._act()
-                problems = self._heal() or self._go_on() or list(self._verdict())
-            except Spinning as error:
-                return Result([repr(error)], self.trace, self.faults)
-            for worker in self.workers.values():
-                worker.die()
-        return Result(problems, self.trace, self.faults)
-
-    def _act(self) -> None:
-        possible = self._possible()
-        kinds = [kind for kind in possible if possible[kind] and self.nature.weights[kind]]
-        if not kinds:
-            return
-        (kind,) = self.rng.choices(kinds, [self.nature.weights[kind] for kind in kinds])
-        self.rng.choice(possible[kind])()
-        self._bury()
 
     def _possible(self) -> dict[str, list[Action]]:
         awake = [worker for worker in self.workers.values() if not worker.is_paused]
@@ -264,9 +182,6 @@ class World:
     def _wake(self, worker: Worker) -> None:
         self._note(f"{worker.name} wakes up")
         worker.is_paused = False
-        if self._commits and worker.name not in self.group.members:
-            self._end(worker)  # at least once nobody is fenced: the promise ends where such a one writes on
-            return
         self._settle(worker)
 
     def _time_out(self, transactional_id: str) -> None:
@@ -329,83 +244,13 @@ class World:
         awake = [worker for worker in self.workers.values() if not worker.is_paused]
         return self.group.is_rebalancing and bool(awake) and len(self._ready()) == len(awake)
 
+    def _append(self, starts: dict[Partition, int], ends: dict[Partition, int]) -> None:
+        for tp, log in self.expected.logs.items():
+            self.kafka.logs[tp] += log[starts[tp] : ends[tp]]
+
     def _note(self, what: str) -> None:
         self.trace.append(what)
 
     def _fault(self, what: str) -> None:
         self.faults[what] += 1
         self.trace.append(f"FAULT {what}")
-
-    # The end.
-
-    def _heal(self) -> list[str]:
-        """No more faults: everybody is there, everything is answered, all input is read to its end."""
-        self._note("the world heals")
-        self.nature = Nature(dict.fromkeys(self.nature.weights, 1.0), 0, 0.0, 0.0, 0.0, fetches=(100,))
-        for worker in [worker for worker in self.workers.values() if worker.is_paused]:
-            self._wake(worker)
-        return self._read_to_the_end()
-
-    def _go_on(self) -> list[str]:
-        """More input in a healed world, where at most a transaction or two fail.
-
-        A request that a dead worker had sent may have fenced a living one, which finds out with its next transaction.
-        """
-        self._note("more input")
-        self.nature = replace(self.nature, fetches=(3,))
-        generation, ended = self.group.generation, self.faults["a process ended"]
-        self._append(self.expected.first, {tp: len(log) for tp, log in self.expected.logs.items()})
-        for worker in self.workers.values():
-            worker.hear_of_new_input()
-        if problems := self._read_to_the_end():
-            return problems
-        if self.group.generation > generation + 2 or self.faults["a process ended"] > ended:
-            return ["something failed in a healed world"]
-        return []
-
-    def _append(self, starts: dict[Partition, int], ends: dict[Partition, int]) -> None:
-        for tp, log in self.expected.logs.items():
-            self.kafka.logs[tp] += log[starts[tp] : ends[tp]]
-
-    def _read_to_the_end(self) -> list[str]:
-        for _ in range(_ROUNDS_OF_HEALING):
-            self._bury()
-            if self._is_at_end():
-                return []
-            possible = self._possible()
-            for kind in ("finish", "restart", "tell", "complete", "fetch", "commit"):
-                for action in possible[kind]:
-                    action()
-                if possible[kind] and kind in ("restart", "tell", "complete"):
-                    break
-            for _ in range(_REQUESTS_OF_A_ROUND):
-                if self.wire.requests:
-                    self._broker()
-            for worker in list(self.workers.values()):
-                worker.loop.settle(seconds=0.2)
-        return [f"not at the end after {_ROUNDS_OF_HEALING} rounds: {dict(self.kafka.offsets)}"]
-
-    def _is_at_end(self) -> bool:
-        return (
-            not self.group.is_rebalancing
-            and not self.wire.requests
-            and len(self.workers) == len(self.disks)
-            and not list(verdict.wrong_offsets(self.kafka, self.expected))
-            and all(worker.name in self.group.members for worker in self.workers.values())
-            and not any(worker.is_assigning for worker in self.workers.values())
-        )
-
-    def _verdict(self) -> Iterator[str]:
-        workers = list(self.workers.values())
-        if self.guarantee == "exactly_once":
-            yield from verdict.wrong_outputs(self.kafka, self.expected)
-        else:
-            most = sum(self.faults.values()) * 5 * self.step_records * 4
-            yield from verdict.wrong_outputs_after_deduplication(self.kafka, self.expected, most)
-        yield from verdict.wrong_state(self.kafka, self.expected, workers)
-        yield from verdict.wrong_offsets(self.kafka, self.expected)
-
-
-def play(seed: int, guarantee: str, parts: Parts | None = None) -> Result:
-    """The world of a seed, from its start to the verdict."""
-    return World(seed, guarantee, parts or Parts()).run()
