@@ -14,9 +14,11 @@ import pytest
 
 from app.kafka.devbroker import DevelopmentBroker
 from app.kafka.devbroker.ports import is_free
+from app.kafka.devbroker.properties import NODE
 from app.kafka.topics import catalogue, create_topics, delete_topics
 from schemas.topics import CLICKSTREAM, INTENT_EVENTS
 from tests.broker.contract_topics import PARTITIONS, ContractTopics
+from tests.broker.second_node import REPLICATED, leaders, second_node
 from tests.broker.transport_app import unique
 from tests.broker.worker_process import WorkerProcess, running, until
 from tests.harness import click
@@ -32,10 +34,14 @@ ABSENT_S = 30.0
 def own_broker(tmp_path: Path) -> Iterator[DevelopmentBroker]:
     """A broker that the test may harm, with the topics of the contract and a backlog of clicks."""
     with DevelopmentBroker(tmp_path / "kafka") as broker:
-        asyncio.run(create_topics(broker.address, catalogue(PARTITIONS)))
-        topics = ContractTopics(broker.address)
-        topics.send(*(click(f"u{number % USERS}", number, f"c{number}") for number in range(COUNT)))
+        send_backlog(broker)
         yield broker
+
+
+def send_backlog(broker: DevelopmentBroker) -> None:
+    asyncio.run(create_topics(broker.address, catalogue(PARTITIONS)))
+    topics = ContractTopics(broker.address)
+    topics.send(*(click(f"u{number % USERS}", number, f"c{number}") for number in range(COUNT)))
 
 
 @contextmanager
@@ -99,6 +105,19 @@ def test_a_broker_whose_disk_is_full(own_broker: DevelopmentBroker, tmp_path: Pa
         until(lambda: is_free(int(port)), "a broker that has ended for lack of room")
         own_broker.start()
         assert_all_done_once(worker, topics, group)
+
+
+def test_partitions_whose_leader_dies_go_on_under_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in REPLICATED.items():
+        monkeypatch.setitem(NODE, name, value)
+    with DevelopmentBroker(tmp_path / "kafka") as first, second_node(first, tmp_path / "second") as second:
+        send_backlog(first)
+        with under_way(first, tmp_path) as (worker, topics, group):
+            before = asyncio.run(leaders(first.address, INTENT_EVENTS))
+            second.kill()
+            assert_all_done_once(worker, topics, group)
+        assert set(before) == {1, 2}
+        assert set(asyncio.run(leaders(first.address, INTENT_EVENTS))) == {1}
 
 
 def test_a_topic_that_is_deleted_under_a_running_worker(own_broker: DevelopmentBroker, tmp_path: Path) -> None:
