@@ -151,6 +151,20 @@ def test_what_was_rejected_is_not_rejected_again_when_it_is_read_again() -> None
     assert again.drain() == []
 
 
+def test_older_input_that_is_read_again_beside_new_input_does_not_make_the_state_include_less() -> None:
+    records = [click("a", number, f"{number}") for number in range(3)] + [raw(b"{")]
+    worker = Worker()
+    worker.run(*records)
+    again, source = worker.restarted(), Worker()
+    first, second = (
+        [replace(fetched, end_offset=4) for fetched in source.fetches(records[at : at + 2])] for at in (0, 2)
+    )
+    assert read(again, [*first, *source.fetches([order("a", 5, "new")])]) == ["new"]
+    for fetched in second:
+        again.pipeline.feed(fetched)
+    assert on("dead-letter", again.drain()) == []
+
+
 def test_the_partitions_row_comes_after_those_of_its_users() -> None:
     worker = Worker()
     worker.run(click("a", 0, "0"), click("b", 1, "1"))

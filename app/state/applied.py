@@ -44,9 +44,10 @@ class Applied:
     most: NDArray[np.int64] = field(default_factory=_none)
 
     def advance(self, next_offsets: Mapping[str, int]) -> None:
-        """Go on to the offsets of a step."""
+        """Go on to the offsets of a step. Those of input that is read again are lower, and change nothing."""
         for topic, offset in next_offsets.items():
-            self.offsets[TOPIC_INDEX[topic]] = offset
+            index = TOPIC_INDEX[topic]
+            self.offsets[index] = max(int(self.offsets[index]), offset)
 
     def by_topic(self) -> dict[str, int]:
         """``offsets`` under the names of their topics."""
