@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import structlog
 
-SEEDS = 200
-BLOCKS = 4
+SEEDS = 150
+BLOCKS = 8
 
 
 @pytest.fixture(autouse=True)
@@ -18,9 +19,10 @@ def _silence() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def blocks() -> list[range]:
-    """Seeds of a normal run in parts, or those that SLUICE_SEED names: one, or ``first-last``."""
+def blocks() -> list[Any]:
+    """Seeds of a normal run in parts, all but the first of them slow; or those that SLUICE_SEED names."""
     if named := os.environ.get("SLUICE_SEED"):
         first, _, last = named.partition("-")
         return [range(int(first), int(last or first) + 1)]
-    return [range(at * SEEDS, (at + 1) * SEEDS) for at in range(BLOCKS)]
+    parts = [range(at * SEEDS, (at + 1) * SEEDS) for at in range(BLOCKS)]
+    return [parts[0], *(pytest.param(part, marks=pytest.mark.slow) for part in parts[1:])]
