@@ -138,6 +138,8 @@ def _difference(one: object, other: object, path: str = "") -> str | None:
         names = one.keys() | other.keys()
         found = (_difference(one.get(name), other.get(name), f"{path}.{name}") for name in sorted(names))
         return next((difference for difference in found if difference), None)
+    if path == ".reasons" and isinstance(one, list) and isinstance(other, list):
+        return _reasons_differ(one, other)
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         found = (_difference(*pair, f"{path}[{at}]") for at, pair in enumerate(zip(one, other, strict=True)))
         return next((difference for difference in found if difference), None)
@@ -147,3 +149,27 @@ def _difference(one: object, other: object, path: str = "") -> str | None:
         most = _POINTS + _OF_POINTS * abs(other) if path.endswith(".contribution") else TOLERANCE * max(1.0, abs(other))
         return None if abs(one - other) <= most else f"{path.lstrip('.')} {one} and {other}"
     return None if one == other else f"{path.lstrip('.')} {one!r} and {other!r}"
+
+
+def _reasons_differ(one: list[Any], other: list[Any]) -> str | None:
+    """Where reasons differ: those of nearly equal weight may change places, and the weakest its name."""
+    codes, others = [_code(each) for each in one], [_code(each) for each in other]
+    if len(codes) != len(others) or len(set(codes) - set(others)) > 1:
+        return f"reasons {codes} and {others}"
+    if not all(isinstance(each, dict) for each in (*one, *other)):  # their weights are in the risk event
+        return None
+    ranked = (
+        _difference(left["contribution"], right["contribution"], ".reasons.contribution")
+        for left, right in zip(one, other, strict=True)
+    )
+    theirs = dict(zip(others, other, strict=True))
+    named = (
+        _difference(each, theirs[code], f".reasons.{code}")
+        for code, each in zip(codes, one, strict=True)
+        if code in theirs
+    )
+    return next((difference for difference in (*ranked, *named) if difference), None)
+
+
+def _code(reason: Any) -> str:  # noqa: ANN401 - a reason or its code
+    return str(reason["code"] if isinstance(reason, dict) else reason)

@@ -3,7 +3,7 @@
 import json
 
 from app.torture.outputs import Comparison, Counts
-from schemas.topics import INTENT_EVENTS, SESSION_EVENTS
+from schemas.topics import DECISIONS, INTENT_EVENTS, RISK_EVENTS, SESSION_EVENTS
 
 
 def intent(number: int, **more: object) -> bytes:
@@ -59,3 +59,26 @@ def test_a_session_must_be_what_its_id_says_and_close_once() -> None:
     assert compared([closed(events=1)], [closed()], SESSION_EVENTS).wrong_sessions == 1
     again = closed(event_id="e2:closed")
     assert compared([closed(), again], [closed(), again], SESSION_EVENTS).wrong_sessions == 1
+
+
+def risk(**points: float) -> bytes:
+    reasons = [{"code": code, "contribution": each, "text": code.lower()} for code, each in points.items()]
+    return json.dumps({"event_id": "o:risk", "ts": 1, "probability": 0.9, "reasons": reasons}).encode()
+
+
+def test_reasons_of_nearly_equal_weight_may_change_places_and_others_may_not() -> None:
+    wanted = risk(A=9.0, B=4.64, C=4.64)
+    assert compared([risk(A=9.0, C=4.64, B=4.63)], [wanted], RISK_EVENTS).different == 0
+    assert compared([risk(A=9.0, B=4.64, D=4.64)], [wanted], RISK_EVENTS).different == 0
+    assert compared([risk(B=4.64, A=9.0, C=4.64)], [wanted], RISK_EVENTS).different == 1
+    assert compared([risk(A=9.0, B=6.0, C=4.64)], [wanted], RISK_EVENTS).different == 1
+    assert compared([risk(A=9.0, D=4.64, E=4.64)], [wanted], RISK_EVENTS).different == 1
+    assert compared([risk(A=9.0, B=4.64)], [wanted], RISK_EVENTS).different == 1
+
+
+def test_a_decision_may_name_its_reasons_in_another_order_and_not_others() -> None:
+    def decision(*codes: str) -> bytes:
+        return json.dumps({"event_id": "o:decision", "ts": 1, "reasons": codes}).encode()
+
+    assert compared([decision("A", "B")], [decision("B", "A")], DECISIONS).different == 0
+    assert compared([decision("A", "B")], [decision("C", "D")], DECISIONS).different == 1
