@@ -27,7 +27,7 @@ class TransportOptions:
     """How long the broker may hold a fetch that asks for every partition: new data ends it at once."""
     partial_fetch_wait_ms: int = 5
     """The same while a partition is paused or not taken yet, so that it is asked for again soon."""
-    fetch_interval_ms: int = 12
+    fetch_interval_ms: int = 8
     """Between an answer with records and the next fetch: a trickle costs fewer, fuller fetches."""
     drain_timeout: float = 5.0
     """For finishing what is being worked on before partitions are given up."""

@@ -24,6 +24,7 @@ STEPS_IN_FLIGHT = 4
 
 log = structlog.get_logger(__name__)
 
+_Sent = list[Awaitable[int]]
 _Logged = dict[int, Awaitable[int]]
 
 
@@ -77,6 +78,7 @@ class AtLeastOnce:
         self._room = asyncio.Semaphore(STEPS_IN_FLIGHT)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._latest: asyncio.Task[None] | None = None
+        self._latest_sent: asyncio.Task[_Sent] | None = None
         self._latest_logged: asyncio.Task[_Logged] | None = None
         self.on_change: Callable[[], None] = lambda: None
 
@@ -92,12 +94,8 @@ class AtLeastOnce:
     async def deliver(self, step: Step) -> None:
         """Send a step's outputs, in order after those of the steps before; its changelog records follow."""
         await self._room.acquire()
-        send, now_ms = self._sender.send_records, self._clocks.now_ms()
-        outputs = [
-            await send(out.topic, out.partition, now_ms, out.keys, out.values, out.headers)
-            for out in step.work.outgoing
-        ]
-        self._latest_logged = asyncio.create_task(self._log(step, outputs, self._latest_logged))
+        self._latest_sent = asyncio.create_task(self._send(step, self._latest_sent))
+        self._latest_logged = asyncio.create_task(self._log(step, self._latest_sent, self._latest_logged))
         self._latest = task = asyncio.create_task(self._make_durable(step, self._latest_logged, self._latest))
         self._in_flight.add(task)
         task.add_done_callback(self._done)
@@ -107,11 +105,19 @@ class AtLeastOnce:
         while pending := [task for task in self._in_flight if not task.done()]:
             await asyncio.wait(pending)
 
-    async def _log(
-        self, step: Step, outputs: Sequence[Awaitable[int]], before: "asyncio.Task[_Logged] | None"
-    ) -> _Logged:
+    async def _send(self, step: Step, before: "asyncio.Task[_Sent] | None") -> _Sent:
+        """Hand a step's outputs over, after those of the step before; that waits while a partition is being sent."""
+        if before is not None:
+            await before
+        send, now_ms = self._sender.send_records, self._clocks.now_ms()
+        return [
+            await send(out.topic, out.partition, now_ms, out.keys, out.values, out.headers)
+            for out in step.work.outgoing
+        ]
+
+    async def _log(self, step: Step, sent: "asyncio.Task[_Sent]", before: "asyncio.Task[_Logged] | None") -> _Logged:
         """Once a step's outputs are acknowledged send its changelog records, after those of the step before."""
-        await asyncio.gather(*outputs)
+        await asyncio.gather(*await sent)
         if before is not None:
             await before
         if not self._group.is_member():
