@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from itertools import count
 
 from faust.serializers.schemas import Schema
 from faust.transport.drivers import aiokafka as driver
@@ -11,6 +12,7 @@ from mode import get_logger
 
 from app.kafka.consumer_thread import ConsumerThread
 from app.kafka.fetched import Fetched, Partition
+from app.kafka.fetcher import Active
 from app.kafka.inflight import InFlight
 from app.kafka.ledger import Ledger
 from app.kafka.options import TransportOptions
@@ -45,6 +47,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.in_flight = InFlight(self._options)
         self.ledger = Ledger(on_durable=self._on_durable)
+        self._choices = count(1)
         self.on_revoking: Revoking | None = None
         """Set by the application: finish or drop what is in work. Its work may be marked durable until it returns."""
         self.on_assigned: Callable[[int], None] = lambda generation: None
@@ -116,8 +119,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """More partitions have become ready: read them too, without waiting for the running fetch."""
         self._thread.activate(self._readable())
 
-    def _readable(self) -> frozenset[Partition]:
-        return frozenset((tp.topic, tp.partition) for tp in self._get_active_partitions() if self.is_ready(tp))
+    def _readable(self) -> Active:
+        ready = [(tp.topic, tp.partition) for tp in self._get_active_partitions() if self.is_ready(tp)]
+        return Active(next(self._choices), frozenset(ready))
 
     async def force_commit(self, topics: TPorTopicSet | None = None, start_new_transaction: bool = True) -> bool:
         """Commit what has become durable; offsets that fail are offered again at the next commit."""

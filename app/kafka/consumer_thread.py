@@ -10,7 +10,7 @@ from faust.types.transports import TransportT
 from mode import get_logger
 
 from app.kafka.fetched import Fetched, Partition
-from app.kafka.fetcher import ColumnConsumer, ColumnFetcher
+from app.kafka.fetcher import Active, ColumnConsumer, ColumnFetcher
 from app.kafka.membership import Membership
 from app.kafka.options import TransportOptions
 
@@ -48,12 +48,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             **driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
 
-    async def fetch(self, active: frozenset[Partition], held: frozenset[Partition], timeout: float) -> list[Fetched]:
+    async def fetch(self, active: Active, held: frozenset[Partition], timeout: float) -> list[Fetched]:
         """From the worker's loop: see `ColumnFetcher.fetched`."""
         pieces: list[Fetched] = await self.call_thread(self._fetch, active, held, timeout)
         return pieces
 
-    async def _fetch(self, active: frozenset[Partition], held: frozenset[Partition], timeout: float) -> list[Fetched]:
+    async def _fetch(self, active: Active, held: frozenset[Partition], timeout: float) -> list[Fetched]:
         fetcher = self._fetcher
         with fetcher._subscriptions.fetch_context():
             return await fetcher.fetched(active, held, self.app.consumer_generation_id, self._is_flowing, timeout)
@@ -65,7 +65,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """From any thread: pause these partitions and no others of the active ones."""
         self.thread_loop.call_soon_threadsafe(self._fetcher.hold, held)
 
-    def activate(self, active: frozenset[Partition]) -> None:
+    def activate(self, active: Active) -> None:
         """From any thread: read these partitions, where they are not held, and no others."""
         self.thread_loop.call_soon_threadsafe(self._fetcher.activate, active)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from aiokafka import AIOKafkaConsumer
@@ -21,6 +21,13 @@ _UNTAKEN_BACKOFF = 0.005
 """Seconds a fetch waits for the records of the one before to be taken, so that it can ask for all partitions."""
 
 
+class Active(NamedTuple):
+    """The partitions that may be read, and the number of the choice: a higher one was made later."""
+
+    number: int
+    partitions: AbstractSet[Partition]
+
+
 class ColumnFetcher(Fetcher):  # type: ignore[misc]
     """aiokafka's fetcher, read by `fetched`. It lives in the consumer thread's event loop.
 
@@ -33,6 +40,7 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._options = options
         self._active: AbstractSet[Partition] = frozenset()
+        self._chosen = 0
         self._held: AbstractSet[Partition] = frozenset()
         self._pause_after_data = options.fetch_interval_ms / 1000
         self._next_fetch_at = 0.0
@@ -41,13 +49,13 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
 
     async def fetched(
         self,
-        active: AbstractSet[Partition],
+        active: "Active",
         held: AbstractSet[Partition],
         generation: int,
         is_flowing: Callable[[], bool],
         timeout: float,
     ) -> list[Fetched]:
-        """At most one piece of each partition that is in `active` and not in `held`.
+        """At most one piece of each partition that is active and not in `held`.
 
         Waits up to `timeout` seconds for the first of them. Every partition that cannot be given is paused, and
         asked for again as soon as `hold` or another call allows it.
@@ -59,7 +67,7 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
             ConsumerStoppedError: when the consumer is closed.
             KafkaError: what the broker said of a partition that cannot be read.
         """
-        self._active = active
+        self._choose(active)
         self.hold(held)
         if (assignment := self._assignment) is None:
             await asyncio.wait([self._subscriptions.wait_for_assignment()], timeout=timeout)
@@ -94,10 +102,15 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
         for waiter in self._fetch_waiters:
             self._notify(waiter)
 
-    def activate(self, active: AbstractSet[Partition]) -> None:
+    def activate(self, active: "Active") -> None:
         """Read these partitions from now on, also in a call of `fetched` that waits."""
-        self._active = active
+        self._choose(active)
         self.hold(self._held)
+
+    def _choose(self, active: "Active") -> None:
+        """A choice that was made earlier may come later: calls of two kinds come from another thread."""
+        if active.number >= self._chosen:
+            self._chosen, self._active = active.number, active.partitions
 
     def end_offset(self, tp: Partition) -> int | None:
         """The first offset that cannot be read yet, as of the last answer; None before the first one."""

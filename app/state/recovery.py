@@ -17,11 +17,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from app.kafka.fetcher import ColumnConsumer
+from app.kafka.fetcher import Active, ColumnConsumer
 from app.kafka.options import TransportOptions
 from app.state.changelog import Changelog
 from app.state.memory import give_back_memory
@@ -134,14 +135,17 @@ async def _read_changelog(
         for tp, each in pending.items():
             consumer.seek(tp, each.position)
         moved_at = time.monotonic()
-        while pending:
-            pieces = await consumer.columns.fetched(pending.keys(), frozenset(), 0, lambda: True, timeout=1.0)
+        for turn in count(1):
+            active = Active(turn, frozenset(pending))
+            pieces = await consumer.columns.fetched(active, frozenset(), 0, lambda: True, timeout=1.0)
             for piece in pieces:
                 each = pending[TopicPartition(*piece.tp)]
                 each.take(piece)
                 on_progress(Progress(piece.partition, each.position, each.end))
                 await asyncio.sleep(0)
             pending = {tp: each for tp, each in pending.items() if each.position < each.end}
+            if not pending:
+                return
             moved_at = time.monotonic() if pieces else moved_at
             if time.monotonic() - moved_at > stalled_s:
                 raise RecoveryStalled(_stalled(pending, stalled_s))

@@ -33,7 +33,7 @@ def killed_and_ended(topics: ContractTopics, folder: Path, group: str, *, keeps_
     """Kill a worker twice, each time after it has committed more; then let one work to the end."""
     done = 0
     for _ in range(2):
-        with running(topics.broker, folder, group, max_batch_records=50, guarantee=guarantee) as worker:
+        with running(topics.broker, folder, group, max_batch_records=25, guarantee=guarantee) as worker:
             until(lambda: done < sum(topics.committed(group).values()), worker.tail)  # noqa: B023
             worker.kill()
         done = sum(topics.committed(group).values())
@@ -61,7 +61,7 @@ def test_kills_in_a_backlog_lose_nothing_and_change_no_state_twice(
     kafka: str, make_topics: MakeTopics, tmp_path: Path, keeps_state: bool, guarantee: str
 ) -> None:
     make_topics([topic.name for topic in TOPICS], PARTITIONS)
-    topics, group, sent = ContractTopics(kafka), unique("crash"), visits(120, 90)
+    topics, group, sent = ContractTopics(kafka), unique("crash"), visits(400, 90)
     topics.send(*sent)
     killed_and_ended(topics, tmp_path / "state", group, keeps_state=keeps_state, guarantee=guarantee)
 

@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition
 
 from app.kafka.columns import ColumnResult
 from app.kafka.fetched import Fetched
-from app.kafka.fetcher import ColumnFetcher
+from app.kafka.fetcher import Active, ColumnFetcher
 from app.kafka.options import TransportOptions
 from tests.kafka.test_columns import TP, record_batch, records_of
 
@@ -65,7 +65,7 @@ class Bench:
         await self.fetcher._proc_fetch_request(self.subscriptions.subscription.assignment, 0, request)
 
     def fetched(self, *held: tuple[str, int]) -> "asyncio.Task[list[Fetched]]":
-        call = self.fetcher.fetched({PARTITION}, frozenset(held), 1, lambda: self.is_flowing, 5.0)
+        call = self.fetcher.fetched(Active(1, {PARTITION}), frozenset(held), 1, lambda: self.is_flowing, 5.0)
         return asyncio.create_task(call)
 
 
