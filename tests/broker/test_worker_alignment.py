@@ -136,15 +136,16 @@ def test_quiet_orders_and_labels_do_not_delay_clicks(topics: ContractTopics, tmp
                 await append(producer, [click(f"u{number % 20}", number, f"c{number}")])
                 await asyncio.sleep(pause.uniform(0.0, 0.04))
 
-    with running(topics.broker, tmp_path / "state", unique("quiet")) as worker:
+    group = unique("quiet")
+    with running(topics.broker, tmp_path / "state", group) as worker:
         worker.until_ready()
         asyncio.run(live())
+        until(lambda: topics.committed(group) == topics.ends(), f"every click done; {worker.tail()}")
         worker.stop()
     came = {fields(one.record.value)["event_id"]: one.appended_at for one in topics.stored(CLICKSTREAM)}
     left = {one.record.body["source_event_id"]: one.appended_at for one in topics.stored(INTENT_EVENTS)}
-    assert left.keys() <= came.keys()
-    assert len(left) > 90, "but for what the signal left to be done"
-    assert statistics.median(left[name] - came[name] for name in left) < 200
+    assert left.keys() == came.keys()
+    assert statistics.median(left[name] - came[name] for name in left) < 200, worker.tail()
 
 
 def fields(value: bytes | None) -> dict[str, Any]:
