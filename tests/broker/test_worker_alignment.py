@@ -28,7 +28,7 @@ from tests.broker.conftest import MakeTopics
 from tests.broker.contract_topics import PARTITIONS, ContractTopics, append
 from tests.broker.transport_app import unique
 from tests.broker.transport_app import until as until_true
-from tests.broker.worker_process import running
+from tests.broker.worker_process import running, until
 from tests.fakes import fake_models
 from tests.harness import START, Input, click, order
 
