@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from app.kafka.fetched import Fetched, Partition
+from app.kafka.fetcher import Active
 from app.kafka.options import TransportOptions
 from app.kafka.producer import DeliveryFailed, build_batches
 from tests.simulation.broker import Kafka, Read
@@ -166,9 +167,9 @@ class Consumer:
     def seek(self, tp: TopicPartition, position: int) -> None:
         self._positions[tp] = position
 
-    async def fetched(self, active: Collection[TopicPartition], *_: object, timeout: float) -> list[Fetched]:
+    async def fetched(self, active: Active, *_: object, timeout: float) -> list[Fetched]:
         def read() -> list[Fetched]:
-            tp = next(iter(active))
+            tp = TopicPartition(*next(iter(active.partitions)))
             found = self._kafka.read((tp.topic, tp.partition), self._positions[tp], CHANGELOG_PIECE)
             if found.position == self._positions[tp]:
                 return []
