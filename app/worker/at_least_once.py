@@ -10,12 +10,12 @@ latest in the changelog counts. It gives the work up and joins the group anew; o
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 import structlog
 
-from app.state.held import HeldPartitions, PartitionLost
+from app.state.columns import Change
+from app.state.held import HeldPartitions
 from app.state.held import Work as Tenure
 from app.worker.delivery import Clocks, Group, Offsets, Step
 from app.worker.observer import Observer
@@ -145,18 +145,14 @@ class AtLeastOnce:
         if before is not None:
             await before
         changes = {change.partition: change for change in step.work.changes}
-        for partition, tenure in step.tenures.items():
-            if tenure in self._void:
-                continue
-            change = changes.get(partition)
-            with suppress(PartitionLost):
-                self._held.write(
-                    tenure, change.keys if change else [], change.values if change else [], ends.get(partition)
-                )
+        # A partition that was read back meanwhile is read again: its rows were not sent, so its offsets stay.
+        kept = [partition for partition, tenure in step.tenures.items() if self._counts(tenure)]
+        for partition in kept:
+            change = changes.get(partition, Change(partition, [], []))
+            self._held.write(step.tenures[partition], change.keys, change.values, ends.get(partition))
         for tp, offset in step.work.next_offsets.items():
-            if step.tenures[tp[1]] in self._void:
-                continue
-            self._offsets.mark_durable(tp, offset, step.generation)
+            if tp[1] in kept:
+                self._offsets.mark_durable(tp, offset, step.generation)
         self._observer.durable(step.work, step.computing, self._clocks.monotonic() - step.computed_at)
 
     def _done(self, task: asyncio.Task[None]) -> None:
