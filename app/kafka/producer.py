@@ -3,12 +3,14 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.errors import DuplicateSequenceNumber
 from aiokafka.structs import RecordMetadata
 from faust.transport.drivers import aiokafka as driver
 
+from app.kafka.fetched import Partition
 from app.kafka.options import TransportOptions
 from app.kafka.record_batch import BATCH_OVERHEAD, ColumnBatch, encode_records
 
@@ -36,27 +38,41 @@ class DeliveryFailed(RuntimeError):
         self.partition = partition
 
 
-def build_batches(
-    options: TransportOptions,
-    topic: str,
-    timestamp: int,
-    keys: Sequence[bytes | None],
-    values: Sequence[bytes | None],
-    headers: Sequence[bytes] | None,
-    transactional: bool = False,
-) -> list[ColumnBatch]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Send:
+    """Records [n] for one partition of an existing topic, in order.
+
+    ``timestamp`` is of all of them, in ms since the epoch; a value that is None is a tombstone; ``headers`` are
+    encoded, see `app.kafka.record_batch.encode_headers`.
+    """
+
+    topic: str
+    partition: int
+    timestamp: int
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    headers: Sequence[bytes] | None = None
+
+    @property
+    def tp(self) -> Partition:
+        """Where they go."""
+        return (self.topic, self.partition)
+
+
+def build_batches(options: TransportOptions, send: Send, *, transactional: bool = False) -> list[ColumnBatch]:
     """Split records into record batches of at most `producer_batch_bytes`, in order.
 
     Raises:
         RecordTooLarge: for a record over `max_record_bytes`.
     """
     batches: list[ColumnBatch] = []
+    limit = options.producer_batch_bytes - BATCH_OVERHEAD
     start = 0
-    for body, count in encode_records(keys, values, headers, options.producer_batch_bytes - BATCH_OVERHEAD):
-        batch = ColumnBatch(body, count, timestamp, transactional)
+    for body, count in encode_records(send.keys, send.values, send.headers, limit):
+        batch = ColumnBatch(body, count, send.timestamp, transactional)
         # A record that does not fit into a batch goes alone, so only those can be too large.
         if count == 1 and batch.size() > options.max_record_bytes:
-            raise RecordTooLarge(topic, keys[start], batch.size(), options.max_record_bytes)
+            raise RecordTooLarge(send.topic, send.keys[start], batch.size(), options.max_record_bytes)
         batches.append(batch)
         start += count
     return batches
@@ -67,7 +83,7 @@ class Producer(driver.Producer):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._turns: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: defaultdict[Partition, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     def _options(self) -> TransportOptions:
@@ -82,26 +98,10 @@ class Producer(driver.Producer):  # type: ignore[misc]
         if self._producer is not None:
             await self._producer.flush()
 
-    async def send_records(
-        self,
-        topic: str,
-        partition: int,
-        timestamp: int,
-        keys: Sequence[bytes | None],
-        values: Sequence[bytes | None],
-        headers: Sequence[bytes] | None = None,
-    ) -> Awaitable[int]:
+    async def send_records(self, send: Send) -> Awaitable[int]:
         """Hand records over to be sent, in order, after those of earlier calls for the same partition.
 
         Waits while earlier record batches of the partition are still to be sent.
-
-        Args:
-            topic: name of an existing topic.
-            partition: the partition all of them go to.
-            timestamp: milliseconds since the epoch, of all records.
-            keys: None is allowed.
-            values: None is a tombstone.
-            headers: of each record, as `app.kafka.record_batch.encode_headers` encodes them.
 
         Returns:
             An awaitable of the offset after the last record, once all in-sync replicas have acknowledged every record.
@@ -111,13 +111,13 @@ class Producer(driver.Producer):  # type: ignore[misc]
             RecordTooLarge: before anything is sent.
             ValueError: if there are no records.
         """
-        batches = build_batches(self._options, topic, timestamp, keys, values, headers)
+        batches = build_batches(self._options, send)
         if not batches:
-            raise ValueError(f"{topic}/{partition}: there are no records to send")
+            raise ValueError(f"{send.topic}/{send.partition}: there are no records to send")
         producer = self._ensure_producer()
-        async with self._turns[topic, partition]:
-            sent = [await producer.send_batch(batch, topic, partition=partition) for batch in batches]
-        return self._delivered(sent, batches[-1].record_count(), topic, partition)
+        async with self._turns[send.tp]:
+            sent = [await producer.send_batch(batch, send.topic, partition=send.partition) for batch in batches]
+        return self._delivered(sent, batches[-1].record_count(), *send.tp)
 
     async def _delivered(self, sent: Sequence[Awaitable[RecordMetadata]], last: int, topic: str, partition: int) -> int:
         try:

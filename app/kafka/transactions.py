@@ -8,7 +8,6 @@ sees, whatever its group membership says.
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 
 from aiokafka import TopicPartition
@@ -19,28 +18,11 @@ from aiokafka.protocol.produce import ProduceRequest
 from app.kafka.coordinator import Epoch, TransactionCoordinator, pauses, together
 from app.kafka.fetched import Partition
 from app.kafka.options import TransportOptions
-from app.kafka.producer import DeliveryFailed, build_batches
+from app.kafka.producer import DeliveryFailed, Send, build_batches
 from app.kafka.record_batch import ColumnBatch
 
 _ALL_REPLICAS = -1
 _SEQUENCES = 2**31  # a sequence number wraps to 0 after the largest int32
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Send:
-    """Records [n] for one partition of a topic; see ``Producer.send_records``."""
-
-    topic: str
-    partition: int
-    timestamp: int
-    keys: Sequence[bytes | None]
-    values: Sequence[bytes | None]
-    headers: Sequence[bytes] | None = None
-
-    @property
-    def tp(self) -> Partition:
-        """Where they go."""
-        return (self.topic, self.partition)
 
 
 class TransactionalProducer:
@@ -84,10 +66,7 @@ class TransactionalProducer:
             DeliveryFailed: the broker did not take a record; nothing is committed.
             KafkaError: it is not known to be committed.
         """
-        batches = [
-            build_batches(self._options, one.topic, one.timestamp, one.keys, one.values, one.headers, True)
-            for one in sends
-        ]
+        batches = [build_batches(self._options, one, transactional=True) for one in sends]
         partitions = [one.tp for one in sends]
         await together(
             *([self._coordinator.add_partitions(self._epoch, partitions)] if partitions else []),

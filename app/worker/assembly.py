@@ -1,14 +1,14 @@
 """A worker put together: the pipeline, its table and its processor on a Faust app."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.kafka.consumer import Consumer
 from app.kafka.faust_app import BatchApp, create_app
 from app.kafka.fetched import Partition
 from app.kafka.options import TransportOptions
-from app.kafka.producer import Producer
+from app.kafka.producer import Producer, Send
 from app.kafka.transactions import TransactionalProducers
 from app.ops.settings import Settings
 from app.pipeline import Limits, Pipeline
@@ -91,18 +91,10 @@ class LazySender:
     def __init__(self, app: BatchApp) -> None:
         self._app = app
 
-    async def send_records(
-        self,
-        topic: str,
-        partition: int,
-        timestamp: int,
-        keys: Sequence[bytes | None],
-        values: Sequence[bytes | None],
-        headers: Sequence[bytes] | None = None,
-    ) -> Awaitable[int]:
+    async def send_records(self, send: Send) -> Awaitable[int]:
         """See ``Producer.send_records``."""
         producer: Producer = await self._app.maybe_start_producer()
-        return await producer.send_records(topic, partition, timestamp, keys, values, headers)
+        return await producer.send_records(send)
 
 
 def assemble(settings: Settings, models: Models, observer: Observer, partitions: int) -> Assembly:

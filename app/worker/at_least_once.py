@@ -9,11 +9,12 @@ latest in the changelog counts. It gives the work up and joins the group anew; o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
 
+from app.kafka.producer import Send
 from app.state.columns import Change
 from app.state.held import HeldPartitions
 from app.state.held import Work as Tenure
@@ -31,15 +32,7 @@ _Logged = dict[int, Awaitable[int]]
 class Sender(Protocol):
     """What hands records to the broker, in order per partition; see ``app.kafka.producer.Producer``."""
 
-    async def send_records(
-        self,
-        topic: str,
-        partition: int,
-        timestamp: int,
-        keys: Sequence[bytes | None],
-        values: Sequence[bytes | None],
-        headers: Sequence[bytes] | None = None,
-    ) -> Awaitable[int]:
+    async def send_records(self, send: Send) -> Awaitable[int]:
         """Returns what resolves, once all are acknowledged, to the offset after the last."""
         ...
 
@@ -109,9 +102,9 @@ class AtLeastOnce:
         """Hand a step's outputs over, after those of the step before; that waits while a partition is being sent."""
         if before is not None:
             await before
-        send, now_ms = self._sender.send_records, self._clocks.now_ms()
+        now_ms = self._clocks.now_ms()
         return [
-            await send(out.topic, out.partition, now_ms, out.keys, out.values, out.headers)
+            await self._sender.send_records(Send(out.topic, out.partition, now_ms, out.keys, out.values, out.headers))
             for out in step.work.outgoing
         ]
 
@@ -122,9 +115,11 @@ class AtLeastOnce:
             await before
         if not self._group.is_member():
             self._give_up(step)
-        send, now_ms = self._sender.send_records, self._clocks.now_ms()
+        now_ms = self._clocks.now_ms()
         return {
-            each.partition: await send(self._changelog, each.partition, now_ms, each.keys, each.values)
+            each.partition: await self._sender.send_records(
+                Send(self._changelog, each.partition, now_ms, each.keys, each.values)
+            )
             for each in step.work.changes
             if self._counts(step.tenures[each.partition])  # else it would overwrite another worker's rows
         }

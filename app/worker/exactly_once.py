@@ -26,8 +26,7 @@ from aiokafka.errors import (
 )
 
 from app.kafka.fetched import Partition
-from app.kafka.producer import RecordTooLarge
-from app.kafka.transactions import Send
+from app.kafka.producer import RecordTooLarge, Send
 from app.publish.outgoing import Outgoing
 from app.state.columns import Change
 from app.state.held import HeldPartitions, PartitionLost

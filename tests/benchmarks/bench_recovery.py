@@ -23,7 +23,7 @@ from aiokafka import AIOKafkaProducer
 
 from app.kafka.devbroker import DevelopmentBroker
 from app.kafka.options import TransportOptions
-from app.kafka.producer import build_batches
+from app.kafka.producer import Send, build_batches
 from app.ops.settings import load_settings
 from app.state.changelog import Changelog, ensure_changelog
 from app.state.columns import Change
@@ -56,7 +56,7 @@ async def fill(broker: str, topic: str, sessions: int, partitions: int) -> int:
         for change in changes(sessions, partitions):
             sent = [
                 await producer.send_batch(batch, topic, partition=change.partition)
-                for batch in build_batches(_OPTIONS, topic, 0, change.keys, change.values, None)
+                for batch in build_batches(_OPTIONS, Send(topic, change.partition, 0, change.keys, change.values))
             ]
             await asyncio.gather(*sent)
             size += sum(map(len, change.keys)) + sum(len(value or b"") for value in change.values)

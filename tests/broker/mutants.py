@@ -9,7 +9,8 @@ from unittest.mock import patch
 
 from app.kafka.coordinator import TransactionCoordinator
 from app.kafka.fetched import Partition
-from app.kafka.transactions import Send, TransactionalProducer, TransactionalProducers
+from app.kafka.producer import Send
+from app.kafka.transactions import TransactionalProducer, TransactionalProducers
 from app.torture import victim
 from app.worker import exactly_once
 

@@ -10,7 +10,7 @@ from app.kafka.consumer import Consumer
 from app.kafka.faust_app import BatchApp
 from app.kafka.fetched import Fetched, Partition
 from app.kafka.options import TransportOptions
-from app.kafka.producer import DeliveryFailed
+from app.kafka.producer import DeliveryFailed, Send
 from app.kafka.topics import Topic, create_topics
 from app.kafka.transport import Transport
 from tests.broker.conftest import MakeTopics
@@ -56,7 +56,7 @@ def test_a_slow_delivery_holds_the_commit_back(kafka: str, make_topics: MakeTopi
     answered = asyncio.Event()
 
     async def handle(app: BatchApp, fetched: Fetched) -> None:
-        sent = await app.producer.send_records(output, 0, fetched.timestamps[0], fetched.keys, fetched.values)
+        sent = await app.producer.send_records(Send(output, 0, fetched.timestamps[0], fetched.keys, fetched.values))
         await answered.wait()
         assert await sent == 2
         await make_durable(app, fetched)
@@ -83,7 +83,7 @@ def test_a_rejected_output_ends_the_worker_and_commits_nothing(
     make_topics([topic], 1)
 
     async def handle(app: BatchApp, fetched: Fetched) -> None:
-        await (await app.producer.send_records(output, 0, fetched.timestamps[0], fetched.keys, fetched.values))
+        await (await app.producer.send_records(Send(output, 0, fetched.timestamps[0], fetched.keys, fetched.values)))
         await make_durable(app, fetched)
 
     async def run() -> None:

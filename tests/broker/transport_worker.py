@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.kafka.faust_app import BatchApp
 from app.kafka.fetched import Fetched
+from app.kafka.producer import Send
 from tests.broker.transport_app import Handle, make_durable, worker
 
 
@@ -13,9 +14,8 @@ def main() -> None:
     kafka, group, folder, topic, output, behaviour = sys.argv[1:]
 
     async def steady(app: BatchApp, fetched: Fetched) -> None:
-        sent = await app.producer.send_records(
-            output, fetched.partition, fetched.timestamps[0], fetched.keys, fetched.values
-        )
+        records = Send(output, fetched.partition, fetched.timestamps[0], fetched.keys, fetched.values)
+        sent = await app.producer.send_records(records)
         await sent
         await make_durable(app, fetched)
         sys.stdout.write("progress\n")

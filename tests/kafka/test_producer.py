@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.kafka.fetched import Headers
 from app.kafka.options import TransportOptions
-from app.kafka.producer import RecordTooLarge, build_batches
+from app.kafka.producer import RecordTooLarge, Send, build_batches
 from app.kafka.record_batch import ColumnBatch, decode_headers, encode_headers, varint
 
 OPTIONS = TransportOptions(producer_batch_bytes=2_000, max_record_bytes=5_000)
@@ -33,7 +33,7 @@ def test_records_come_back_in_order_in_batches_within_the_limit(
     written: list[tuple[bytes | None, bytes | None]],
 ) -> None:
     keys, values = (list(column) for column in zip(*written, strict=True))
-    batches = build_batches(OPTIONS, "out", 5, keys, values, None)
+    batches = build_batches(OPTIONS, Send("out", 0, 5, keys, values))
     assert all(batch.size() <= OPTIONS.producer_batch_bytes for batch in batches)
     assert sum(batch.record_count() for batch in batches) == len(written)
     read = list(chain.from_iterable(map(records, batches)))
@@ -43,13 +43,13 @@ def test_records_come_back_in_order_in_batches_within_the_limit(
 def test_headers_belong_to_their_records() -> None:
     others: Headers = [("ce_id", b"2")]
     (batch,) = build_batches(
-        OPTIONS, "out", 1, [None] * 3, [b"v"] * 3, list(map(encode_headers, [HEADERS, others, HEADERS]))
+        OPTIONS, Send("out", 0, 1, [None] * 3, [b"v"] * 3, list(map(encode_headers, [HEADERS, others, HEADERS])))
     )
     assert [r.headers for r in records(batch)] == [HEADERS, others, HEADERS]
 
 
 def test_a_record_over_the_batch_size_goes_alone() -> None:
-    batches = build_batches(OPTIONS, "out", 1, [None] * 3, [b"a", b"b" * 4_000, b"c"], None)
+    batches = build_batches(OPTIONS, Send("out", 0, 1, [None] * 3, [b"a", b"b" * 4_000, b"c"]))
     assert [batch.record_count() for batch in batches] == [1, 1, 1]
 
 
@@ -57,18 +57,18 @@ def test_a_record_the_broker_would_reject_is_named_before_anything_is_sent() -> 
     with pytest.raises(
         RecordTooLarge, match=r"intent-events: the record with key b'user-7' has 60\d\d bytes"
     ) as raised:
-        build_batches(OPTIONS, "intent-events", 1, [b"user-1", b"user-7"], [b"ok", b"x" * 6_000], None)
+        build_batches(OPTIONS, Send("intent-events", 0, 1, [b"user-1", b"user-7"], [b"ok", b"x" * 6_000]))
     assert (raised.value.topic, raised.value.key, raised.value.limit) == ("intent-events", b"user-7", 5_000)
 
 
 def test_headers_count_towards_the_size() -> None:
     big: Headers = [("trace", b"x" * 6_000)]
     with pytest.raises(RecordTooLarge):
-        build_batches(OPTIONS, "out", 1, [None], [b"v"], [encode_headers(big)])
+        build_batches(OPTIONS, Send("out", 0, 1, [None], [b"v"], [encode_headers(big)]))
 
 
 def test_no_records_are_no_batches() -> None:
-    assert build_batches(OPTIONS, "out", 1, [], [], None) == []
+    assert build_batches(OPTIONS, Send("out", 0, 1, [], [])) == []
 
 
 @given(st.lists(st.tuples(st.text(max_size=9), st.none() | st.binary(max_size=200)), max_size=5))
@@ -78,7 +78,7 @@ def test_encoded_headers_can_be_decoded(headers: Headers) -> None:
 
 @given(st.integers(0, (1 << 31) - 1))
 def test_a_batch_says_so_when_its_producer_is_idempotent(sequence: int) -> None:
-    (batch,) = build_batches(OPTIONS, "out", 1, [b"k"], [b"v"], None)
+    (batch,) = build_batches(OPTIONS, Send("out", 0, 1, [b"k"], [b"v"]))
     batch._set_producer_state(7, 3, sequence)
     read = MemoryRecords(bytes(batch._build())).next_batch()
     assert read.validate_crc()

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from app.kafka.fetched import Fetched, Partition
 from app.kafka.fetcher import Active
 from app.kafka.options import TransportOptions
-from app.kafka.producer import DeliveryFailed, build_batches
+from app.kafka.producer import DeliveryFailed, Send, build_batches
 from tests.simulation.broker import Kafka, Read
 from tests.simulation.protocol import answered, described, entries_of
 from tests.simulation.wire import Client, Wire
@@ -110,17 +110,10 @@ class Sender:
         self._wire = wire
         self._client = client
 
-    async def send_records(
-        self,
-        topic: str,
-        partition: int,
-        timestamp: int,
-        keys: Sequence[bytes | None],
-        values: Sequence[bytes | None],
-        headers: Sequence[bytes] | None = None,
-    ) -> Awaitable[int]:
-        batches = build_batches(OPTIONS, topic, timestamp, keys, values, headers)
-        entries, tp = [entry for batch in batches for entry in entries_of(bytes(batch._build()))], (topic, partition)
+    async def send_records(self, send: Send) -> Awaitable[int]:
+        topic, partition = tp = send.tp
+        batches = build_batches(OPTIONS, send)
+        entries = [entry for batch in batches for entry in entries_of(bytes(batch._build()))]
 
         def write() -> int:
             return self._kafka.write(tp, entries) + len(entries)

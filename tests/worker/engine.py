@@ -1,7 +1,7 @@
 """A processor without a broker: its records are acknowledged when the test says so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from app.kafka.fetched import Partition
 from app.kafka.ledger import Ledger
+from app.kafka.producer import Send
 from app.ops.metrics import Metrics
 from app.ops.progress import Progress
 from app.state.held import HeldPartitions
@@ -50,17 +51,9 @@ class Broker:
         self.open = asyncio.Event()
         self.open.set()
 
-    async def send_records(
-        self,
-        topic: str,
-        partition: int,
-        timestamp: int,
-        keys: Sequence[bytes | None],
-        values: Sequence[bytes | None],
-        headers: Sequence[bytes] | None = None,
-    ) -> Awaitable[int]:
+    async def send_records(self, send: Send) -> Awaitable[int]:
         await self.open.wait()
-        delivery = Delivery(topic, partition, len(keys), asyncio.get_running_loop().create_future())
+        delivery = Delivery(send.topic, send.partition, len(send.keys), asyncio.get_running_loop().create_future())
         self.taken.append(delivery)
         return delivery.answer
 
