@@ -5,7 +5,6 @@ import os
 import platform
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +41,8 @@ def bench(events: int, seconds: int, flags: list[str], guarantee: str, say: Say)
             asyncio.run(send(load(events, USERS, seed=1), broker.address))
             say("processing it")
             figures = run_to_end(broker.address, root / "worker", flags)
-            measured = Latency(broker.address, root / "worker", flags, guarantee == "exactly_once", say)
-            latency = measured.at_rates(seconds) if seconds else {}
+            until_seen = guarantee == "exactly_once"
+            latency = _latency(broker.address, root / "worker", seconds, flags, until_seen, say) if seconds else {}
     return {
         "events": figures["events_in"],
         "events_per_cpu_second": round(figures["events_in"] / figures["cpu_seconds"]),
@@ -62,24 +61,13 @@ def bench(events: int, seconds: int, flags: list[str], guarantee: str, say: Say)
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Measures a worker's latency; ``until_seen``: see ``app.bench.latency.measure``."""
-
-    broker: str
-    folder: Path
-    flags: list[str]
-    until_seen: bool
-    say: Say
-
-    def at_rates(self, seconds: int) -> dict[str, Any]:
-        """The figures at each of ``RATES``, for so many seconds."""
-        found = {}
-        with running(self.broker, self.folder, self.flags):
-            for run, rate in enumerate(RATES):
-                self.say(f"measuring latency at {rate:,} events a second for {seconds} s")
-                found[str(rate)] = asyncio.run(measure(self.broker, rate, seconds, run, self.until_seen))
-        return found
+def _latency(broker: str, folder: Path, seconds: int, flags: list[str], until_seen: bool, say: Say) -> dict[str, Any]:
+    found = {}
+    with running(broker, folder, flags):
+        for run, rate in enumerate(RATES):
+            say(f"measuring latency at {rate:,} events a second for {seconds} s")
+            found[str(rate)] = asyncio.run(measure(broker, rate, seconds, run, until_seen))
+    return found
 
 
 def machine() -> dict[str, Any]:

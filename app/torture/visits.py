@@ -78,7 +78,6 @@ class Visits:
         self._turn = 0
         self._visits = 0
         self._waiting: list[deque[tuple[str, dict[str, Any]]]] = [deque() for _ in range(load.spacing)]
-        self._owners = [""] * load.spacing
         self._partitions = [partition_of(_user(number), load.partitions) for number in range(load.users)]
         self._numbers = [0] * load.spacing
         self._encoder = msgspec.json.Encoder()

@@ -1,7 +1,7 @@
 """A worker put together: the pipeline, its table and its processor on a Faust app."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from app.kafka.consumer import Consumer
@@ -71,9 +71,10 @@ class ConsumerOffsets:
         """See ``Ledger.mark_durable``."""
         self.consumer.ledger.mark_durable(tp, next_offset, generation)
 
-    def mark_committed(self, tp: Partition, next_offset: int, generation: int | None) -> None:
+    def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
         """See ``Ledger.mark_durable_and_committed``."""
-        self.consumer.ledger.mark_durable_and_committed(tp, next_offset, generation)
+        for tp, next_offset in offsets.items():
+            self.consumer.ledger.mark_durable_and_committed(tp, next_offset, generation)
         self.consumer.on_commit(True)
 
     def is_member(self) -> bool:

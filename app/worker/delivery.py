@@ -1,6 +1,6 @@
 """What happens to a step once it is computed: the contract of both guarantees."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,8 +39,8 @@ class Offsets(Protocol):
         """Inputs below ``next_offset`` may be committed."""
         ...
 
-    def mark_committed(self, tp: Partition, next_offset: int, generation: int | None) -> None:
-        """Inputs below ``next_offset`` were committed with what they led to."""
+    def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
+        """Inputs below these next offsets were committed, in one transaction with what they led to."""
         ...
 
 

@@ -190,8 +190,7 @@ class ExactlyOnce:
         self._held.write(steps[0].tenures[partition], change.keys, change.values, ends[-1] if change.keys else None)
         for step in steps[1:]:
             self._held.write(step.tenures[partition], [], [], None)
-        for tp, offset in offsets.items():
-            self._offsets.mark_committed(tp, offset, steps[-1].generation)
+        self._offsets.mark_committed(offsets, steps[-1].generation)
         for entry in entries:
             lane.waiting.popleft()
             self._leave(entry, partition, committed=True)

@@ -26,7 +26,8 @@ class TopicGone(Exception):
     def __init__(self, topics: Collection[str]) -> None:
         super().__init__(
             f"topic {', '.join(sorted(topics))} is gone from the broker: it was deleted while this worker read it. "
-            "Make it again with `sluice topics create`; the state of what was in it stays in the group's changelog"
+            "Make it again with `sluice topics create`, and run with another --group: the state of this one includes "
+            "records that the new topic does not have"
         )
 
 

@@ -1,7 +1,7 @@
 """A worker's process: the real classes, and in the place of Faust what it does at a rebalance and for commits."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -91,9 +91,10 @@ class Input:
         """See ``Ledger``."""
         self.ledger.mark_durable(tp, next_offset, generation)
 
-    def mark_committed(self, tp: Partition, next_offset: int, generation: int | None) -> None:
+    def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
         """See ``Ledger``."""
-        self.ledger.mark_durable_and_committed(tp, next_offset, generation)
+        for tp, next_offset in offsets.items():
+            self.ledger.mark_durable_and_committed(tp, next_offset, generation)
 
 
 class Worker:

@@ -1,7 +1,7 @@
 """A processor without a broker: its records are acknowledged when the test says so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,7 +73,7 @@ class Offsets:
         self.marked.append((tp, next_offset, generation))
         self.ledger.mark_durable(tp, next_offset, generation)
 
-    def mark_committed(self, tp: Partition, next_offset: int, generation: int | None) -> None:
+    def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
         raise NotImplementedError("at least once the consumer commits")
 
 
