@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from schemas.control import ModelControl, ModelStatus
 from schemas.events import Click, Label, Order
 from schemas.outputs import Alert, Decision, IntentEvent, RiskEvent, SessionEvent
 
@@ -18,6 +19,8 @@ DECISIONS: Final = "decisions"
 ALERTS: Final = "alerts"
 SESSION_EVENTS: Final = "session-events"
 DEAD_LETTER: Final = "dead-letter"
+MODEL_CONTROL: Final = "model-control"
+MODEL_STATUS: Final = "model-status"
 
 _DAY_MS = 86_400_000
 _MIB = 1_048_576
@@ -44,6 +47,20 @@ class TopicContract:
     config: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class ControlTopic:
+    """A compacted topic of one partition that workers read whole, each for itself: the latest value of a key holds.
+
+    `struct` describes its JSON values; `config` holds Kafka topic settings.
+    """
+
+    name: str
+    key: str
+    description: str
+    struct: type[Struct]
+    config: Mapping[str, str]
+
+
 def _retention(days: int, **more: str) -> dict[str, str]:
     """Keep records for `days` after they arrive.
 
@@ -52,6 +69,15 @@ def _retention(days: int, **more: str) -> dict[str, str]:
     """
     settings = {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS)}
     return settings | {"message.timestamp.type": "LogAppendTime"} | more
+
+
+def _compacted() -> dict[str, str]:
+    """Keep the latest record of each key; a segment is closed every day, since the open one is never compacted."""
+    return {
+        "cleanup.policy": "compact",
+        "segment.ms": str(_DAY_MS),
+        "message.timestamp.type": "LogAppendTime",
+    }
 
 
 _INPUT = {"max.message.bytes": str(_MAX_INPUT_BYTES)}
@@ -139,3 +165,20 @@ TOPICS: Final[tuple[TopicContract, ...]] = (
 BY_NAME: Final[Mapping[str, TopicContract]] = {topic.name: topic for topic in TOPICS}
 INPUTS: Final[tuple[TopicContract, ...]] = tuple(topic for topic in TOPICS if topic.direction == "in")
 OUTPUTS: Final[tuple[TopicContract, ...]] = tuple(topic for topic in TOPICS if topic.direction == "out")
+
+CONTROLS: Final[tuple[ControlTopic, ...]] = (
+    ControlTopic(
+        MODEL_CONTROL,
+        "model name",
+        "Which versions of a model are in force: that which scores, and those on trial.",
+        ModelControl,
+        _compacted(),
+    ),
+    ControlTopic(
+        MODEL_STATUS,
+        "group/instance/model name",
+        "Which versions of a model a worker runs, and why it refused one.",
+        ModelStatus,
+        _compacted(),
+    ),
+)

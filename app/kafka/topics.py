@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
-from schemas.topics import BY_NAME, TOPICS
+from schemas.topics import BY_NAME, CONTROLS, TOPICS
 
 _NO_ERROR, _UNKNOWN_TOPIC, _ALREADY_EXISTS = 0, 3, 36
 _REQUEST_TIMEOUT_MS = 10_000
@@ -39,8 +39,16 @@ def topic(name: str, partitions: int) -> Topic:
 
 
 def catalogue(partitions: int) -> list[Topic]:
-    """Return every topic of the contract, all with the same number of partitions: they are co-partitioned."""
-    return [topic(contract.name, partitions) for contract in TOPICS]
+    """Return every topic of the contract, all with the same number of partitions: they are co-partitioned.
+
+    The control topics follow, with one each.
+    """
+    return [topic(contract.name, partitions) for contract in TOPICS] + controls()
+
+
+def controls() -> list[Topic]:
+    """Return the control topics."""
+    return [Topic(control.name, 1, dict(control.config)) for control in CONTROLS]
 
 
 async def create_topics(broker: str, topics: Sequence[Topic]) -> list[str]:

@@ -1,7 +1,7 @@
 """What `manifest.json` beside a model says: what goes in, what comes out, what it was made from and how good it is."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -41,6 +41,13 @@ class ScoreMapping(Struct, frozen=True, forbid_unknown_fields=True):
     p_highest: float
 
 
+class Golden(Struct, frozen=True, forbid_unknown_fields=True):
+    """Inputs [n, ...] by name, and the outputs that the model gave for them: see `app.models.golden`."""
+
+    inputs: dict[str, list[Any]]
+    outputs: dict[str, list[Any]]
+
+
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     """The card of one version of a model, for programs."""
 
@@ -62,6 +69,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
         str | None, Meta(description="Same where hidden states may be carried over from another version.")
     ] = None
     score_mapping: ScoreMapping | None = None
+    golden: Golden | None = None
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -79,5 +87,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write ``manifest`` as indented JSON."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    """Write ``manifest`` as indented JSON; the numbers of its golden batch stand in one line."""
+    text = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, golden=None)), indent=2)
+    golden = msgspec.json.format(msgspec.json.encode(manifest.golden), indent=0)
+    path.write_bytes(text.replace(b'"golden": null', b'"golden": ' + golden) + b"\n")

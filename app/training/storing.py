@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from app.models.golden import golden_of, sample_inputs
 from app.models.manifest import MANIFEST_FILE, MODEL_FILE, DataFile, Manifest, write_manifest
+from app.models.session import session_of
 
 REPORT_FILE = "report.md"
 
@@ -17,13 +21,25 @@ class Trained:
 
 
 def store(repository: Path, trained: Trained) -> Path:
-    """Write the model where its manifest says, and return the folder. The manifest comes last: without it, no model."""
+    """Write the model where its manifest says, and return the folder. The manifest comes last: without it, no model.
+
+    A manifest without a golden batch gets one.
+    """
     folder = repository / trained.manifest.name / trained.manifest.version
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_FILE).write_bytes(trained.graph)
     (folder / REPORT_FILE).write_text(_report(trained.manifest), encoding="utf-8")
-    write_manifest(folder / MANIFEST_FILE, trained.manifest)
+    write_manifest(folder / MANIFEST_FILE, with_golden(trained.graph, trained.manifest))
     return folder
+
+
+def with_golden(graph: bytes, manifest: Manifest) -> Manifest:
+    """``manifest`` with a golden batch: its own, or one of sampled inputs, which must all be rows of float32."""
+    if manifest.golden is not None:
+        return manifest
+    outputs = [tensor.name for tensor in manifest.outputs]
+    golden = golden_of(session_of(graph), sample_inputs(manifest.inputs), outputs)
+    return msgspec.structs.replace(manifest, golden=golden)
 
 
 def _report(manifest: Manifest) -> str:

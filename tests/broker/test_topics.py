@@ -11,13 +11,13 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from app.kafka.devbroker.ports import LOOPBACK, free_port
 from app.kafka.topics import TopicError, create_topics, delete_topics, topic
-from schemas.topics import TOPICS
+from schemas.topics import CONTROLS, TOPICS
 from tests.broker.command import Ended, sluice
 from tests.broker.conftest import MakeTopics
 
 pytestmark = pytest.mark.broker
 
-NAMES = [contract.name for contract in TOPICS]
+NAMES = [*(contract.name for contract in TOPICS), *(control.name for control in CONTROLS)]
 
 
 @pytest.fixture
