@@ -33,6 +33,7 @@ COMMANDS = {
     "replay": Lazy("app.cli.replay:replay", "Send recorded events, or score them without a broker."),
     "torture": Lazy("app.cli.torture:torture", "Kill workers and broker under load, and check the outcome."),
     "bench": Lazy("app.cli.bench:bench", "Measure throughput and latency."),
+    "rules": Lazy("app.cli.rules:rules", "Check rulesets, try them on history, put them in force."),
     "train": Lazy("app.cli.train:train", "Train the models."),
     "state": Lazy("app.cli.state:state", "Look into a worker's state."),
     "schema": Lazy("app.cli.schema:schema", "Export the contracts."),

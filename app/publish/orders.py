@@ -9,10 +9,10 @@ import numpy as np
 
 from app.effects import ScoredOrders
 from app.features.orders import ORDER_FEATURES
+from app.features.words import in_words
 from app.models.manifest import ScoreMapping
 from app.models.points import risk_points
 from app.publish.outgoing import Outgoing, cloud_events
-from app.publish.words import in_words
 from app.rules.policy import POLICY, RULESET_VERSION, decision_id
 from schemas.outputs import (
     MAX_REASONS,

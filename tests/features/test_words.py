@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.features.clicks import Feature
 from app.features.orders import ORDER_FEATURES
-from app.publish.words import in_words
+from app.features.words import in_words
 from tests.schemas.strategies import unhurried
 
 FEATURES = {feature.name: feature for feature in ORDER_FEATURES}

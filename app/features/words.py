@@ -10,10 +10,11 @@ def in_words(feature: Feature, value: float) -> str:
 
     The meaning says what is counted; a unit follows where it says more than that.
     """
-    return f"{feature.meaning}: {_value(feature.unit, value)}"
+    return f"{feature.meaning}: {value_in_words(feature.unit, value)}"
 
 
-def _value(unit: str, value: float) -> str:
+def value_in_words(unit: str, value: float) -> str:
+    """A value of that unit, as its feature's meaning is followed by."""
     if unit == "0 or 1":
         return "yes" if value else "no"
     if unit == "s":
