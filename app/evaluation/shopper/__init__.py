@@ -1,0 +1,1 @@
+"""The shopper test: hand-written Chinese and English texts with intent, language and slots; never for training."""
