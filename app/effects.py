@@ -19,7 +19,8 @@ class ScoredClicks:
     """Clicks [n] with what the intent model said of them, in processing order.
 
     ``position`` is the place in the step's processing order, ``cart`` is in 1e-4 of the major unit, ``intent`` the
-    column of the most probable intent, ``session_ids`` the session of each click.
+    column of the most probable intent, ``session_ids`` the session of each click. ``canary`` marks those that the
+    canary scored; ``shadow`` and ``shadow_intent`` are what the shadow would have said (NaN and -1: not asked).
     """
 
     clicks: list[Click]
@@ -37,6 +38,9 @@ class ScoredClicks:
     probabilities: NDArray[np.float32]
     purchase: NDArray[np.float32]
     intent: NDArray[np.int64]
+    canary: NDArray[np.bool_] | None = None
+    shadow: NDArray[np.float32] | None = None
+    shadow_intent: NDArray[np.int64] | None = None
 
     @property
     def event_ids(self) -> list[str]:
@@ -77,6 +81,8 @@ class ScoredOrders:
     probability: NDArray[np.float32]
     contributions: NDArray[np.float32]
     verdicts: list[Verdict]
+    canary: NDArray[np.bool_] | None = None
+    shadow: NDArray[np.float32] | None = None
 
     @property
     def event_ids(self) -> list[str]:

@@ -5,7 +5,7 @@ benchmark drive this same function, so live equals replay equals training.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from app.events.decode import Rejected
 from app.events.records import Records, gather
 from app.features.scan import Flags, Ints, last_rows
 from app.models.runtime import IntentScorer, RiskScorer
+from app.models.trial import Trial
 from app.scoring.clicks import score_clicks
 from app.scoring.orders import score_orders
 from app.scoring.sessions import close_over, closed_rows
@@ -30,6 +31,8 @@ class Models:
 
     intent: IntentScorer
     risk: RiskScorer
+    intent_trial: Trial[IntentScorer] = field(default_factory=Trial)
+    risk_trial: Trial[RiskScorer] = field(default_factory=Trial)
 
 
 def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Sequence[Rejected] = ()) -> Effects:
@@ -79,8 +82,8 @@ def _process(state: State, records: Records, batch: Batch, models: Models, effec
     rows = state.table.rows[slots]
     _begin(state, slots, rows, fresh, batch.ts[starts], effects)
     before = rows.copy()
-    seen = score_clicks(state.table, records, batch, user, slots, rows, models.intent, effects)
-    score_orders(state.table, records, batch, user, slots, before, rows, seen, models.risk, effects)
+    seen = score_clicks(state.table, records, batch, user, slots, rows, models.intent, models.intent_trial, effects)
+    score_orders(state.table, records, batch, user, slots, before, rows, seen, models.risk, models.risk_trial, effects)
     last = last_rows(starts, len(batch))
     rows["last_seen"] = np.maximum(seen_before(rows, np.arange(len(rows)), batch)[last], batch.ts[last])
     rows["accepted"] = batch.accepted[last]

@@ -18,10 +18,11 @@ Floats = NDArray[np.float32]
 class FakeIntentModel(TurnByTurn):
     """A small recurrent function; each row's result depends on that row alone."""
 
-    name, version = "fake-intent", "1"
+    name = "fake-intent"
 
-    def __init__(self) -> None:
-        rng = np.random.default_rng(7)
+    def __init__(self, version: str = "1", encoder: str | None = "fake", seed: int = 7) -> None:
+        self.version, self.encoder = version, encoder
+        rng = np.random.default_rng(seed)
         self._weights = rng.normal(size=(len(CLICK_FEATURES), HIDDEN_UNITS)).astype(np.float32) / 20
         self.calls: list[int] = []
 

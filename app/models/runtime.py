@@ -51,6 +51,11 @@ class IntentScorer(Protocol):
         """Its folder's folder, a whole number."""
         ...
 
+    @property
+    def encoder(self) -> str | None:
+        """What its states mean: a version with the same one goes on from them; None where no other does."""
+        ...
+
     def score(self, features: Floats, hidden: Floats) -> IntentScores:
         """Scores of clicks of n different users, from features [n, F] and recurrent states [n, H]."""
         ...

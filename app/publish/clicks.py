@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.effects import ScoredClicks
+from app.models.runtime import IntentScorer
 from app.publish.digits import MILLION, fraction, millionths, whole
+from app.publish.judges import Judges
 from app.publish.outgoing import Outgoing, cloud_events
 from app.state.rows import MONEY_SCALE
 from schemas.outputs import INTENTS, ModelRef
@@ -29,7 +31,9 @@ _NEEDS_ESCAPE: Final = re.compile(r'["\\\x00-\x1f]')
 _NAMES: Final = np.array([list(f'"{name}"'.ljust(_NAME).encode()) for name in INTENTS], np.uint8)
 
 
-def intent_events(scored: ScoredClicks, model: ModelRef, scored_at: int, with_headers: bool) -> Iterator[Outgoing]:
+def intent_events(
+    scored: ScoredClicks, judges: Judges[IntentScorer], scored_at: int, with_headers: bool
+) -> Iterator[Outgoing]:
     """The records of ``scored`` by partition, in processing order; clicks without a finite score are left out."""
     finite = np.isfinite(scored.purchase)
     if not finite.all():
@@ -37,13 +41,7 @@ def intent_events(scored: ScoredClicks, model: ModelRef, scored_at: int, with_he
     if not scored.clicks:
         return
     sources, users = scored.event_ids, scored.users
-    numbers = _numbers(scored, model, scored_at)
-    width = numbers.shape[1]
-    text = numbers.tobytes()
-    starts = _starts(sources, users, scored.session_ids)
-    values = [
-        start.encode() + text[at : at + width] for start, at in zip(starts, range(0, len(text), width), strict=True)
-    ]
+    values = _values(scored, judges, scored_at)
     times, traces, partitions = scored.ts.tolist(), scored.traces, scored.partition
     bounds = [0, *((partitions[1:] != partitions[:-1]).nonzero()[0] + 1).tolist(), len(values)]
     for start, stop in pairwise(bounds):
@@ -54,6 +52,31 @@ def intent_events(scored: ScoredClicks, model: ModelRef, scored_at: int, with_he
             headers = cloud_events(INTENT_EVENTS, ids, times[run], traces[run] if traces else None)
         keys = [user.encode() for user in users[run]]
         yield Outgoing(INTENT_EVENTS, int(partitions[start]), keys, values[run], headers)
+
+
+def _values(scored: ScoredClicks, judges: Judges[IntentScorer], scored_at: int) -> list[bytes]:
+    """The events as JSON; each names the version that scored it."""
+    if scored.canary is None:
+        return _values_of(scored, judges.serving_ref, scored_at)
+    values = [b""] * len(scored.clicks)
+    for chosen, model in ((~scored.canary, judges.serving_ref), (scored.canary, judges.canary_ref)):
+        found = _values_of(scored.where(chosen), model, scored_at)
+        for place, value in zip(chosen.nonzero()[0].tolist(), found, strict=True):
+            values[place] = value
+    return values
+
+
+def _values_of(scored: ScoredClicks, model: ModelRef, scored_at: int) -> list[bytes]:
+    """The events of one version."""
+    if not scored.clicks:
+        return []
+    numbers = _numbers(scored, model, scored_at)
+    width = numbers.shape[1]
+    text = numbers.tobytes()
+    starts = _starts(scored.event_ids, scored.users, scored.session_ids)
+    return [
+        start.encode() + text[at : at + width] for start, at in zip(starts, range(0, len(text), width), strict=True)
+    ]
 
 
 def _starts(sources: Sequence[str], users: Sequence[str], sessions: Sequence[str]) -> list[str]:

@@ -10,8 +10,9 @@ import numpy as np
 from app.effects import ScoredOrders
 from app.features.orders import ORDER_FEATURES
 from app.features.words import in_words
-from app.models.manifest import ScoreMapping
 from app.models.points import risk_points
+from app.models.runtime import RiskScorer
+from app.publish.judges import Judges
 from app.publish.outgoing import Outgoing, cloud_events
 from app.rules.policy import POLICY, RULESET_VERSION, decision_id
 from schemas.outputs import (
@@ -52,18 +53,20 @@ class _Column:
 
 
 def order_events(
-    scored: ScoredOrders, model: ModelRef, mapping: ScoreMapping, scored_at: int, with_headers: bool
+    scored: ScoredOrders, judges: Judges[RiskScorer], scored_at: int, with_headers: bool
 ) -> Iterator[Outgoing]:
     """The records that ``scored`` yields, by topic and partition, in processing order.
 
     A decision about an order that raises no alert and one that does are equally published: a blocker waits for both.
     """
-    reasons = _reasons(scored, mapping)
+    reasons = _reasons(scored, judges)
+    is_canary = [False] * len(scored.orders) if scored.canary is None else scored.canary.tolist()
     columns: defaultdict[tuple[str, int], _Column] = defaultdict(_Column)
     for place in np.argsort(scored.position).tolist():
         partition = int(scored.partition[place])
         trace = scored.traces[place] if scored.traces else None
         order, user, ts = scored.orders[place], scored.users[place], int(scored.ts[place])
+        model = judges.canary_ref if is_canary[place] else judges.serving_ref
         risk = _risk(scored, place, reasons[place], model, scored_at)
         decision = _decision(scored, place, risk, scored_at)
         columns[RISK_EVENTS, partition].add(ts, user, risk.event_id, risk, trace)
@@ -100,9 +103,12 @@ def _risk(scored: ScoredOrders, place: int, reasons: list[Reason], model: ModelR
     )
 
 
-def _reasons(scored: ScoredOrders, mapping: ScoreMapping) -> list[list[Reason]]:
+def _reasons(scored: ScoredOrders, judges: Judges[RiskScorer]) -> list[list[Reason]]:
     """Of each order the features that moved its score most, in points of it, strongest first."""
-    points = risk_points(scored.probability, scored.contributions, mapping)
+    points = risk_points(scored.probability, scored.contributions, judges.serving.mapping)
+    if (canary := scored.canary) is not None:
+        mapping = judges.canary.mapping
+        points[canary] = risk_points(scored.probability[canary], scored.contributions[canary], mapping)
     points = np.round(points, 2)  # so that equals stay equal, and in the catalogue's order, in batches of any size
     strongest = np.argsort(-np.abs(points), axis=1, kind="stable")[:, :MAX_REASONS]
     moved = np.take_along_axis(points, strongest, axis=1)

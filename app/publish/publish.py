@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from app.effects import Effects
 from app.publish.clicks import intent_events
 from app.publish.dead_letters import dead_letters
+from app.publish.judges import intent_judges, risk_judges
 from app.publish.orders import order_events
 from app.publish.outgoing import Outgoing
 from app.publish.sessions import session_events
 from app.step import Models
-from schemas.outputs import ModelRef
 
 
 def publish(effects: Effects, models: Models, now_ms: int, with_headers: bool) -> Iterator[Outgoing]:
@@ -21,12 +21,12 @@ def publish(effects: Effects, models: Models, now_ms: int, with_headers: bool) -
         now_ms: the time of scoring, ms since the epoch.
         with_headers: whether outputs carry CloudEvents headers; dead letters carry their reason always.
     """
-    intent = ModelRef(models.intent.name, models.intent.version)
-    risk = ModelRef(models.risk.name, models.risk.version)
+    intent = intent_judges(models.intent, models.intent_trial)
+    risk = risk_judges(models.risk, models.risk_trial)
     for clicks in effects.clicks:
         yield from intent_events(clicks, intent, now_ms, with_headers)
     for orders in effects.orders:
-        yield from order_events(orders, risk, models.risk.mapping, now_ms, with_headers)
+        yield from order_events(orders, risk, now_ms, with_headers)
     if effects.closed:
         yield from session_events(effects.closed, intent, now_ms, with_headers)
     if effects.rejected:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from app.effects import ClosedSession
+from app.models.runtime import IntentScorer
+from app.publish.judges import Judges
 from app.publish.outgoing import Outgoing, cloud_events
 from app.state.rows import MONEY_SCALE
 from schemas.events import CLICK_CODES, CLICK_TYPES
@@ -17,7 +19,7 @@ _MESSAGES = CLICK_CODES["message_sent"]
 
 
 def session_events(
-    closed: Sequence[ClosedSession], model: ModelRef, scored_at: int, with_headers: bool
+    closed: Sequence[ClosedSession], judges: Judges[IntentScorer], scored_at: int, with_headers: bool
 ) -> Iterator[Outgoing]:
     """The records of ``closed`` by partition, in order."""
     by_partition: defaultdict[int, list[ClosedSession]] = defaultdict(list)
@@ -25,7 +27,8 @@ def session_events(
         by_partition[session.partition].append(session)
     encoder = msgspec.json.Encoder()
     for partition, sessions in by_partition.items():
-        events = [_event(session, model, scored_at) for session in sessions]
+        models = judges.refs([session.user for session in sessions])
+        events = [_event(session, model, scored_at) for session, model in zip(sessions, models, strict=True)]
         times = [event.ts for event in events]
         headers = None
         if with_headers:

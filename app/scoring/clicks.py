@@ -15,8 +15,9 @@ from app.features.clicks import click_features
 from app.features.scan import Flags, Ints, first_rows, group_index, group_starts, last_rows, previous, ranks
 from app.features.session import Sessions, SortedClicks, scan_sessions
 from app.models.runtime import IntentScorer
-from app.models.waves import score_waves
+from app.models.trial import Trial
 from app.scoring.sessions import closed_rows
+from app.scoring.trial import Clicks, Tried, score_clicks_with
 from app.state.columns import UserTable
 from app.state.rows import BLOCKS, MONEY_SCALE, PATH_LENGTH, Rows
 from schemas.events import Click
@@ -44,6 +45,7 @@ def score_clicks(
     slots: Ints,
     rows: Rows,
     model: IntentScorer,
+    trial: Trial[IntentScorer],
     effects: Effects,
 ) -> Seen:
     """Score the clicks of ``batch``; ``rows`` [users] of ``slots`` take over what they left, in place.
@@ -65,9 +67,14 @@ def score_clicks(
         return seen
     ids = _session_ids(table, slots, seen, events)
     hidden = np.ascontiguousarray(rows["hidden"])
-    scored = _scored(columns, kept, seen, events, ids, click_features(rows, clicks, sessions), hidden, model)
+    features = click_features(rows, clicks, sessions)
+    to_score = Clicks(features, clicks.user, ranks(sessions.user_starts, sessions.user))
+    users = [table.users[slot] for slot in slots.tolist()]
+    scores = score_clicks_with(model, trial, to_score, rows, hidden, users)
+    scored = _scored(columns, kept, seen, events, ids, features, scores)
     for row in np.isnan(scored.purchase).nonzero()[0].tolist():
-        message = f"Model {model.name} {model.version} gave a number that is not finite"
+        by = trial.canary.model if trial.canary and scored.canary is not None and scored.canary[row] else model
+        message = f"Model {by.name} {by.version} gave a number that is not finite"
         failure = columns.reject(int(kept[row]), FailureType.MODEL_FAILURE, "score", "ModelFailure", message)
         effects.rejected.append(failure)
     effects.clicks.append(scored)
@@ -95,15 +102,13 @@ def _scored(
     events: list[Click],
     ids: list[str],
     features: NDArray[np.float32],
-    hidden: NDArray[np.float32],
-    model: IntentScorer,
+    scores: tuple[NDArray[np.float32], NDArray[np.float32], Tried],
 ) -> ScoredClicks:
-    """What the model says of ``events``, in their order; ``hidden`` [users, H] moves on in place."""
-    clicks, sessions = seen.clicks, seen.sessions
+    """What was said of ``events``, in their order."""
+    sessions = seen.sessions
     order = np.empty_like(seen.place)
     order[seen.place] = np.arange(len(order))
-    rank = ranks(sessions.user_starts, sessions.user)
-    probabilities, purchase = score_waves(model, features, hidden, clicks.user, rank)
+    probabilities, purchase, tried = scores
     probabilities, purchase = probabilities[order], purchase[order]
     purchase[~(np.isfinite(probabilities).all(axis=1) & np.isfinite(purchase))] = np.nan
     owners = sessions.session[order].tolist()
@@ -123,6 +128,9 @@ def _scored(
         probabilities=probabilities,
         purchase=purchase,
         intent=probabilities.argmax(axis=1),
+        canary=None if tried.canary is None else tried.canary[order],
+        shadow=None if tried.shadow is None else tried.shadow[order],
+        shadow_intent=None if tried.shadow_intent is None else tried.shadow_intent[order],
     )
 
 

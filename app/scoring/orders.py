@@ -9,9 +9,11 @@ from app.features.orders import ORDER_FEATURES, OrderFacts, OrderSession, order_
 from app.features.scan import Ints
 from app.models.runtime import RiskScorer, RiskScores
 from app.models.score import risk_score
+from app.models.trial import Trial
 from app.rules.policy import ALERT_WINDOW_MS, action_for, risk_level
 from app.scoring.clicks import Seen
 from app.scoring.order_sessions import order_sessions
+from app.scoring.trial import Tried, score_orders_with
 from app.state.columns import UserTable
 from app.state.rows import MONEY_SCALE, Rows
 from schemas.events import Order
@@ -31,6 +33,7 @@ def score_orders(
     rows: Rows,
     seen: Seen,
     model: RiskScorer,
+    trial: Trial[RiskScorer],
     effects: Effects,
 ) -> None:
     """Score the orders of ``batch`` and take its labels in; ``rows`` [users] of ``slots`` are changed in place.
@@ -49,7 +52,7 @@ def score_orders(
     sessions = order_sessions(before, seen, user[found], clicks_before, batch.due[found], gap_ms)
     features = _features(table, records, batch, others, user, slots, rows, sessions)
     if len(found):
-        _judge(records, batch, found, user, table, slots, rows, features, model, effects)
+        _judge(records, batch, found, user, table, slots, rows, features, model, trial, effects)
 
 
 def _features(
@@ -106,19 +109,22 @@ def _judge(
     rows: Rows,
     features: list[list[float]],
     model: RiskScorer,
+    trial: Trial[RiskScorer],
     effects: Effects,
 ) -> None:
     columns = records.topics[ORDERS]
     index = batch.index[found]
     inputs = np.array(features, np.float32).reshape(len(features), len(ORDER_FEATURES))
-    scores = model.score(inputs)
+    users = [table.users[slot] for slot in slots[user[found]].tolist()]
+    scores, tried = score_orders_with(model, trial, inputs, users)
     limits = np.maximum(batch.ts, batch.accepted)[found] + ALERT_WINDOW_MS
-    verdicts = _verdicts(scores, model, batch.ts[found].tolist(), limits.tolist(), user[found].tolist(), rows)
+    points = _points(scores, model, trial, tried)
+    verdicts = _verdicts(points, batch.ts[found].tolist(), limits.tolist(), user[found].tolist(), rows)
     orders = [columns.events[i] for i in index.tolist()]
     effects.orders.append(
         ScoredOrders(
             orders=orders,
-            users=[table.users[slot] for slot in slots[user[found]].tolist()],
+            users=users,
             partition=columns.partition[index],
             position=batch.position[found],
             traces=None if columns.traces is None else [columns.traces[i] for i in index.tolist()],
@@ -128,22 +134,31 @@ def _judge(
             probability=scores.probability,
             contributions=scores.contributions,
             verdicts=verdicts,
+            canary=tried.canary,
+            shadow=tried.shadow,
         )
     )
 
 
+def _points(scores: RiskScores, model: RiskScorer, trial: Trial[RiskScorer], tried: Tried) -> list[int | None]:
+    """The risk score of each order, by the mapping of the version that judged it; None where it gave no number."""
+    finite = np.isfinite(scores.probability)
+    probability = np.where(finite, scores.probability, 0)
+    points = risk_score(probability, model.mapping)
+    if trial.canary is not None and tried.canary is not None:
+        points[tried.canary] = risk_score(probability[tried.canary], trial.canary.model.mapping)
+    return [point if known else None for point, known in zip(points.tolist(), finite.tolist(), strict=True)]
+
+
 def _verdicts(
-    scores: RiskScores, model: RiskScorer, times: list[int], limits: list[int], owners: list[int], rows: Rows
+    points: list[int | None], times: list[int], limits: list[int], owners: list[int], rows: Rows
 ) -> list[Verdict]:
     """The policy's verdicts in order; a user's first of the highest level in a window raises an alert.
 
     A window that ends after its order's limit was that of a misdated order, and mutes nothing.
     """
-    finite = np.isfinite(scores.probability)
-    points = risk_score(np.where(finite, scores.probability, 0), model.mapping).tolist()
     verdicts = []
-    for point, known, ts, limit, row in zip(points, finite.tolist(), times, limits, owners, strict=True):
-        score = point if known else None
+    for score, ts, limit, row in zip(points, times, limits, owners, strict=True):
         level = risk_level(score)
         window = None
         if level == "highest" and not ts < rows["alerted_until"][row] <= limit:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from schemas.events import CLICK_TYPES
 from schemas.topics import INPUTS
 
-LAYOUT = 3
+LAYOUT = 4
 """Version of the stored row; raise it with every change of `ROW` or of what a field means. `{` (123) is taken."""
 
 HIDDEN_UNITS = 32
@@ -50,6 +50,7 @@ HISTORY_FIELDS: list[Any] = [
     ("known_frauds", "u4"),
     ("last_fraud", "i8"),  # ms at which the latest fraud became known, 0 if none
     ("alerted_until", "i8"),  # ms, end of the window in which the user's alert was raised
+    ("encoder", "u4"),  # of the recurrent state, see `app.models.trial.encoder_code`; 0 while there is none
     ("hidden", "f4", (HIDDEN_UNITS,)),
 ]
 MEMORY_FIELDS: list[Any] = [

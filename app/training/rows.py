@@ -110,7 +110,7 @@ def _numbers(names: Iterable[str]) -> Ints:
 
 
 class _UntrainedIntent(TurnByTurn):
-    name, version = "untrained", "0"
+    name, version, encoder = "untrained", "0", "untrained"
 
     def score(self, features: Floats, hidden: Floats) -> IntentScores:
         zeros = np.zeros((len(features), len(INTENTS)), np.float32)

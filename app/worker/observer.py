@@ -17,8 +17,8 @@ class Observer:
         self.tally = tally
         self._model_seconds: defaultdict[str, float] = defaultdict(float)
 
-    def model_called(self, model: str, seconds: float) -> None:
-        """A model was called in the step that is being computed."""
+    def model_called(self, model: str, version: str, rows: int, seconds: float) -> None:
+        """A version of a model was called in the step that is being computed."""
         self._model_seconds[model] += seconds
 
     def stepped(self, work: Work, seconds: float) -> None:

@@ -1,6 +1,7 @@
 """Models that tell how long each call took."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from app.models.manifest import ScoreMapping
 from app.models.runtime import Floats, IntentScorer, IntentScores, RiskScorer, RiskScores
@@ -9,15 +10,15 @@ from app.step import Models
 Clock = Callable[[], float]
 """Seconds, monotonic."""
 
-Called = Callable[[str, float], None]
-"""Told the model's name and the seconds of a call."""
+Called = Callable[[str, str, int, float], None]
+"""Told a model's name and version, the rows of a call, and its seconds."""
 
 
 class TimedIntent:
     """An intent model; see ``IntentScorer``."""
 
     def __init__(self, model: IntentScorer, clock: Clock, called: Called) -> None:
-        self.name, self.version = model.name, model.version
+        self.name, self.version, self.encoder = model.name, model.version, model.encoder
         self._model, self._clock, self._called = model, clock, called
 
     def score(self, features: Floats, hidden: Floats) -> IntentScores:
@@ -26,7 +27,7 @@ class TimedIntent:
         try:
             return self._model.score(features, hidden)
         finally:
-            self._called(self.name, self._clock() - started)
+            self._called(self.name, self.version, len(features), self._clock() - started)
 
     def score_in_turn(self, features: Floats, hidden: Floats) -> IntentScores:
         """What the model says."""
@@ -34,7 +35,8 @@ class TimedIntent:
         try:
             return self._model.score_in_turn(features, hidden)
         finally:
-            self._called(self.name, self._clock() - started)
+            rows = features.shape[0] * features.shape[1]
+            self._called(self.name, self.version, rows, self._clock() - started)
 
 
 class TimedRisk:
@@ -51,9 +53,10 @@ class TimedRisk:
         try:
             return self._model.score(features)
         finally:
-            self._called(self.name, self._clock() - started)
+            self._called(self.name, self.version, len(features), self._clock() - started)
 
 
 def timed(models: Models, clock: Clock, called: Called) -> Models:
     """The same models, telling the time of every call."""
-    return Models(TimedIntent(models.intent, clock, called), TimedRisk(models.risk, clock, called))
+    intent, risk = TimedIntent(models.intent, clock, called), TimedRisk(models.risk, clock, called)
+    return replace(models, intent=intent, risk=risk)

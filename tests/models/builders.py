@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 class CountingModel(TurnByTurn):
     """A deterministic recurrent model of 3 features and 2 state units that counts its calls."""
 
-    name, version = "counting", "1"
+    name, version, encoder = "counting", "1", "counting"
 
     def __init__(self) -> None:
         self.calls = 0

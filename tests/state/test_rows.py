@@ -7,7 +7,7 @@ from schemas.events import CLICK_TYPES
 from schemas.outputs import INTENTS
 from tests.harness import Worker, click
 
-KNOWN = {3: "a2d1e24d5ed237c8"}
+KNOWN = {3: "a2d1e24d5ed237c8", 4: "c0e56169961d772c"}
 
 
 def test_a_changed_layout_has_another_version() -> None:

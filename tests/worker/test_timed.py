@@ -25,7 +25,7 @@ def zeros(columns: int) -> Floats:
 
 
 def test_it_tells_every_call_and_answers_as_the_model_does() -> None:
-    plain, seconds, told = fake_models(), itertools.count(0.0), list[tuple[str, float]]()
+    plain, seconds, told = fake_models(), itertools.count(0.0), list[tuple[str, str, int, float]]()
     ticking = timed(plain, lambda: next(seconds), lambda *call: told.append(call))
     features, hidden = zeros(len(CLICK_FEATURES)), zeros(HIDDEN_UNITS)
     assert ticking.intent.score(features, hidden).purchase == pytest.approx(
@@ -33,13 +33,13 @@ def test_it_tells_every_call_and_answers_as_the_model_does() -> None:
     )
     orders = zeros(len(ORDER_FEATURES))
     assert ticking.risk.score(orders).probability == pytest.approx(plain.risk.score(orders).probability)
-    assert told == [("fake-intent", 1.0), ("fake-risk", 1.0)]
+    assert told == [("fake-intent", "1", 2, 1.0), ("fake-risk", "1", 2, 1.0)]
     assert (ticking.risk.version, ticking.risk.mapping) == (plain.risk.version, plain.risk.mapping)
 
 
 def test_a_call_that_fails_is_told_too() -> None:
-    clock, told = Clock(), list[tuple[str, float]]()
+    clock, told = Clock(), list[tuple[str, str, int, float]]()
     ticking = timed(Models(Failing(), fake_models().risk), clock, lambda *call: told.append(call))
     with pytest.raises(RuntimeError, match="out of memory"):
         ticking.intent.score(zeros(len(CLICK_FEATURES)), zeros(HIDDEN_UNITS))
-    assert told == [("fake-intent", 0.0)]
+    assert told == [("fake-intent", "1", 2, 0.0)]

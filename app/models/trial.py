@@ -1,0 +1,95 @@
+"""Versions on trial beside the one that serves: a canary scores a share of the users, a shadow scores unseen.
+
+A trial never costs an output: where a version on trial raises, the serving version's scores stand.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
+
+from app.models.side_states import SideStates
+
+Scorer = TypeVar("Scorer")
+Scores = TypeVar("Scores")
+Flags = NDArray[np.bool_]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False)
+class Tried(Generic[Scorer]):
+    """A version on trial; once it has raised it is not asked again, and ``failure`` says why."""
+
+    model: Scorer
+    failure: str | None = field(default=None, init=False)
+
+    def attempt(self, call: Callable[[Scorer], Scores]) -> Scores | None:
+        """What ``call`` makes of the model; None once that has raised."""
+        if self.failure is not None:
+            return None
+        try:
+            return call(self.model)
+        except Exception as error:  # whatever a version on trial does, the events go on
+            self.failure = f"{type(error).__name__}: {error}"
+            log.exception("a version on trial failed and is not asked again")
+            return None
+
+
+@dataclass(eq=False)
+class Canary(Tried[Scorer]):
+    """Scores the users whose hash lies within ``share`` (0 to 1), and publishes; a larger share keeps the users."""
+
+    share: float
+    salt: int = 0
+
+    def takes(self, users: Sequence[str]) -> Flags:
+        """Which of ``users`` [n] it scores: the same ones always, whatever batch they come in."""
+        limit, salt = int(self.share * 2**64), self.salt
+        hashes = (xxh3_64_intdigest(user.encode(), salt) for user in users)
+        return np.fromiter((hash_ < limit for hash_ in hashes), np.bool_, len(users))
+
+
+@dataclass(eq=False)
+class Shadow(Tried[Scorer]):
+    """Scores what the serving version scores, and publishes nothing.
+
+    ``states`` holds its recurrent states where it cannot go on from those that the rows have.
+    """
+
+    states: SideStates | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial(Generic[Scorer]):
+    """What is on trial of one model."""
+
+    canary: Canary[Scorer] | None = None
+    shadow: Shadow[Scorer] | None = None
+
+
+def canary_salt(name: str) -> int:
+    """The salt of a model's canaries: so that those of different models take different users."""
+    return xxh3_64_intdigest(name.encode())
+
+
+def encoder_code(encoder: str | None, name: str, version: str) -> int:
+    """What a row names the meaning of its recurrent state by: 32 bits, never 0, which no state has.
+
+    A model that names no encoder shares its states with no other version.
+    """
+    return xxh3_64_intdigest((encoder or f"{name}/{version}").encode()) & 0xFFFF_FFFF or 1
+
+
+def merged(mine: tuple[NDArray[Any], ...], theirs: tuple[NDArray[Any], ...], is_theirs: Flags) -> list[NDArray[Any]]:
+    """Columns [n] of two disjoint groups of rows, which ``is_theirs`` [n] tells apart, put together."""
+    columns = []
+    for one, other in zip(mine, theirs, strict=True):
+        column = np.empty((len(is_theirs), *one.shape[1:]), one.dtype)
+        column[~is_theirs], column[is_theirs] = one, other
+        columns.append(column)
+    return columns
