@@ -11,27 +11,10 @@ from typing import Literal, get_args
 
 import msgspec
 
-Language = Literal["zh", "en", "other"]
-Intent = Literal[
-    "find_product",
-    "compare_products",
-    "ask_price",
-    "ask_availability",
-    "ask_product",
-    "promotion",
-    "delivery",
-    "track_order",
-    "change_order",
-    "cancel_order",
-    "return_refund",
-    "payment_problem",
-    "complaint",
-    "account_help",
-    "human_agent",
-    "other",
-]
+from schemas.outputs import Language, QueryIntent, SlotValues
+
 LANGUAGES: tuple[Language, ...] = get_args(Language)
-INTENTS: tuple[Intent, ...] = get_args(Intent)
+INTENTS: tuple[QueryIntent, ...] = get_args(QueryIntent)
 ROOT: Traversable = resources.files(__package__ or "app.training.corpus")
 
 
@@ -40,7 +23,7 @@ class Labelled:
     """One shopper's text with what it wants and the language that carries it."""
 
     text: str
-    intent: Intent
+    intent: QueryIntent
     language: Language
 
 
@@ -48,9 +31,9 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One line of a file for choosing: the text, its labels and the slots it names (prices in major units)."""
 
     text: str
-    query_intent: Intent
+    query_intent: QueryIntent
     language: Language
-    slots: dict[str, str | int | float] = {}
+    slots: SlotValues
 
 
 def written() -> list[Labelled]:
