@@ -1,0 +1,233 @@
+"""The logs of all entities of one kind: ragged runs in shared columns, so that a batch is read and written as a whole.
+
+A log lies in a region of the columns whose size is a power of two; it moves to a larger one when it is full. What is
+older than the longest window leaves at the front. Entries are sorted by time; those of one time keep their order.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.velocity.coarsen import coarsened
+from app.velocity.definitions import RETENTION_MS
+from app.velocity.entities import ENTITIES, Keys
+
+Ints = NDArray[np.int64]
+Columns = dict[str, NDArray[Any]]
+
+FIELDS: dict[str, Any] = {
+    "ts": np.int64,  # ms; of a coarse entry its latest order's
+    "amount": np.int64,  # 1e-4 major units, of all its orders
+    "largest": np.int64,  # of its orders
+    "squares": np.float64,  # of its orders' amounts
+    "count": np.int64,  # 1, but in coarse entries
+    "frauds": np.int64,  # of its orders, those that labels call bad
+    "order": np.uint64,  # key of the order, 0 in coarse entries
+}
+
+MOST_ENTRIES = 3_072
+"""A log longer than this becomes coarse at its next look."""
+LOOK_EVERY = 1_024
+"""Orders of an entity between two looks at the length of its log: by them alone, so that it does not matter how they
+were cut into batches."""
+
+_SMALLEST = 4
+_FIRST_ENTITIES, _FIRST_ENTRIES = 1_024, 8_192
+
+
+def ragged(starts: Ints, lengths: Ints) -> Ints:
+    """The indices of runs one after the other: start, start + 1, ... of each."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.asarray(np.arange(total) + np.repeat(starts - (ends - lengths), lengths))
+
+
+class EntityLogs:
+    """Logs by entity key.
+
+    ``columns`` have one value per entry; ``ENTITIES[kind]`` stands for the key of that kind in the same order.
+    """
+
+    def __init__(self, attributes: Sequence[str] = ENTITIES) -> None:
+        names = {**FIELDS, **dict.fromkeys(attributes, np.uint64)}
+        self.columns: Columns = {name: np.zeros(_FIRST_ENTRIES, dtype) for name, dtype in names.items()}
+        self.attributes = tuple(attributes)
+        self.coarse = 0
+        """How often a log was made coarse."""
+        self._slots: dict[int, int] = {}
+        self._free_slots = list(range(_FIRST_ENTITIES - 1, -1, -1))
+        self._regions: defaultdict[int, list[int]] = defaultdict(list)
+        self._used = 0
+        self.keys = np.zeros(_FIRST_ENTITIES, np.uint64)
+        self.start = np.zeros(_FIRST_ENTITIES, np.int64)  # of the first entry
+        self.length = np.zeros(_FIRST_ENTITIES, np.int64)
+        self.base = np.zeros(_FIRST_ENTITIES, np.int64)  # of the region
+        self.room = np.zeros(_FIRST_ENTITIES, np.int64)  # of the region
+        self.added = np.zeros(_FIRST_ENTITIES, np.int64)  # orders so far
+        self.latest = np.zeros(_FIRST_ENTITIES, np.int64)  # believed time of the latest order, ms
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def entries(self) -> int:
+        """Entries of all logs."""
+        return int(self.length.sum())
+
+    def slots(self, keys: Keys) -> Ints:
+        """The slots of ``keys`` [n]; those that have none get an empty log."""
+        listed = keys.tolist()
+        found = np.fromiter(map(self._slots.get, listed, repeat(-1)), np.int64, len(listed))
+        for index in np.flatnonzero(found < 0).tolist():
+            found[index] = self._slot_or_new(listed[index])
+        return found
+
+    def known(self, keys: Keys) -> Ints:
+        """The slots of ``keys`` [n], -1 where there is none."""
+        return np.fromiter(map(self._slots.get, keys.tolist(), repeat(-1)), np.int64, len(keys))
+
+    def find(self, slot: int, order: int) -> int | None:
+        """Where the latest entry of an order lies in the columns."""
+        live = self._live(slot)
+        found = np.flatnonzero(self.columns["order"][live] == np.uint64(order))
+        return int(live.start + found[-1]) if len(found) else None
+
+    def find_at(self, slot: int, order: int, ts: int) -> int | None:
+        """Where the entry of an order of ``ts`` lies, or the coarse entry that includes it."""
+        live = self._live(slot)
+        times, orders = self.columns["ts"][live], self.columns["order"][live]
+        first, stop = int(times.searchsorted(ts)), int(times.searchsorted(ts, "right"))
+        found = np.flatnonzero(orders[first:stop] == np.uint64(order))
+        if len(found):
+            return int(live.start + first + found[-1])
+        is_coarse = first < len(times) and self.columns["count"][live.start + first] > 1
+        return int(live.start + first) if is_coarse else None
+
+    def _live(self, slot: int) -> slice:
+        start = int(self.start[slot])
+        return slice(start, start + int(self.length[slot]))
+
+    def insert(self, slots: Ints, rank: Ints, new: Columns) -> Ints:
+        """Enter orders [n], which are sorted by slot and in it by time; tells where each lies in its log [n].
+
+        Args:
+            slots: of their entities.
+            rank: of each among the new ones of its entity.
+            new: their columns.
+        """
+        starts = np.flatnonzero(rank == 0)
+        touched = slots[starts]
+        counts = np.diff(starts, append=len(slots))
+        self._make_room(touched, counts)
+        before = self.length[slots]
+        at = self.start[slots] + before + rank
+        for name, column in self.columns.items():
+            column[at] = new[name]
+        place = before + rank
+        last = self.start[touched] + self.length[touched] - 1
+        full = self.length[touched] > 0
+        late = np.zeros(len(touched), np.bool_)
+        late[full] = self.columns["ts"][last[full]] > new["ts"][starts[full]]
+        for index in np.flatnonzero(late).tolist():
+            run = slice(int(starts[index]), int(starts[index] + counts[index]))
+            place[run] = self._sort(int(touched[index]), new["ts"][run])
+        self.length[touched] += counts
+        self.added[touched] += counts
+        return place
+
+    def forget(self, touched: Ints, believed: Ints) -> None:
+        """Drop what is out of every window of entities ``touched`` [n] whose latest order is of ``believed`` [n]."""
+        np.maximum(self.latest[touched], believed, out=believed)
+        self.latest[touched] = believed
+        old = self.columns["ts"][self.start[touched]] <= believed - RETENTION_MS
+        for slot in touched[old & (self.length[touched] > 0)].tolist():
+            start, length = int(self.start[slot]), int(self.length[slot])
+            horizon = self.latest[slot] - RETENTION_MS
+            gone = int(self.columns["ts"][start : start + length].searchsorted(horizon, "right"))
+            self.start[slot] += gone
+            self.length[slot] -= gone
+        looked_at = (self.added[touched] % LOOK_EVERY == 0) & (self.length[touched] > MOST_ENTRIES)
+        for slot in touched[looked_at].tolist():
+            self._coarsen(slot)
+
+    def expire(self, before: int) -> list[int]:
+        """Forget entities without an order since ``before`` (ms); tells their keys."""
+        gone = [(key, slot) for key, slot in self._slots.items() if self.latest[slot] <= before]
+        for key, slot in gone:
+            del self._slots[key]
+            self._release(slot)
+            self.length[slot] = self.room[slot] = self.added[slot] = self.latest[slot] = 0
+            self._free_slots.append(slot)
+        return [key for key, _ in gone]
+
+    def _coarsen(self, slot: int) -> None:
+        start, length = int(self.start[slot]), int(self.length[slot])
+        live = slice(start, start + length)
+        merged = coarsened({name: column[live] for name, column in self.columns.items()}, int(self.latest[slot]))
+        kept = len(merged["ts"])
+        for name, column in merged.items():
+            self.columns[name][start : start + kept] = column
+        self.length[slot] = kept
+        self.coarse += 1
+
+    def _sort(self, slot: int, ts: Ints) -> Ints:
+        """Sort a log whose last entries, of ``ts`` [k], are late; tells where in it they are then."""
+        start, before = int(self.start[slot]), int(self.length[slot])
+        live = slice(start, start + before + len(ts))
+        place = self.columns["ts"][start : start + before].searchsorted(ts, "right") + np.arange(len(ts))
+        order = self.columns["ts"][live].argsort(kind="stable")
+        for column in self.columns.values():
+            column[live] = column[live][order]
+        return np.asarray(place)
+
+    def _make_room(self, touched: Ints, counts: Ints) -> None:
+        """Move logs to where ``counts`` more entries fit behind them."""
+        full = self.start[touched] + self.length[touched] + counts > self.base[touched] + self.room[touched]
+        if not full.any():
+            return
+        moving, needed = touched[full], (self.length[touched] + counts)[full]
+        old_start, lengths = self.start[moving].copy(), self.length[moving]
+        for slot, size in zip(moving.tolist(), needed.tolist(), strict=True):
+            self._release(slot)
+            room = max(_SMALLEST, 1 << (size * 3 // 2 - 1).bit_length())
+            self.base[slot] = self._region(room)
+            self.room[slot] = room
+        self.start[moving] = self.base[moving]
+        source, target = ragged(old_start, lengths), ragged(self.start[moving], lengths)
+        for column in self.columns.values():
+            column[target] = column[source]  # regions of logs that move may change hands: read before written
+
+    def _region(self, room: int) -> int:
+        if self._regions[room]:
+            return self._regions[room].pop()
+        base, self._used = self._used, self._used + room
+        size = len(self.columns["ts"])
+        if self._used > size:
+            more = max(self._used, size + size // 2) - size
+            for name, column in self.columns.items():
+                self.columns[name] = np.concatenate((column, np.zeros(more, column.dtype)))
+        return base
+
+    def _release(self, slot: int) -> None:
+        if self.room[slot]:
+            self._regions[int(self.room[slot])].append(int(self.base[slot]))
+
+    def _slot_or_new(self, key: int) -> int:
+        slot = self._slots.get(key)
+        if slot is None:
+            if not self._free_slots:
+                self._grow()
+            slot = self._slots[key] = self._free_slots.pop()
+            self.keys[slot] = key
+        return slot
+
+    def _grow(self) -> None:
+        old = len(self.keys)
+        for name in ("keys", "start", "length", "base", "room", "added", "latest"):
+            column = getattr(self, name)
+            setattr(self, name, np.concatenate((column, np.zeros(old, column.dtype))))
+        self._free_slots.extend(range(2 * old - 1, old - 1, -1))

@@ -1,0 +1,103 @@
+"""What velocities are computed from: orders, labels, and the marks that labels leave at entities."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.velocity.entities import Keys, entity_key, entity_keys, order_key
+from schemas.events import Label, Order
+
+Ints = NDArray[np.int64]
+
+MONEY_SCALE = 10_000
+LEGITIMATE = "legitimate"
+_MAX_AMOUNT = 10**13  # 1e-4 major units: sums of a million of them still fit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asks:
+    """Orders [n].
+
+    ``turn`` is each one's place in the order of processing, ``believed`` the time in ms up to which its own is
+    believed, ``amount`` in 1e-4 major units, ``order`` its key, ``entities`` the keys of its entities [n, kinds].
+    """
+
+    turn: Ints
+    ts: Ints
+    believed: Ints
+    amount: Ints
+    order: Keys
+    entities: Keys
+
+    def __len__(self) -> int:
+        return len(self.turn)
+
+    def where(self, keep: NDArray[np.bool_] | Ints) -> "Asks":
+        """Those that ``keep`` names."""
+        return Asks(
+            self.turn[keep],
+            self.ts[keep],
+            self.believed[keep],
+            self.amount[keep],
+            self.order[keep],
+            self.entities[keep],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """What turned out of orders [n]: keys of user and order, whether it was ``bad``, and ``turn`` as of the orders."""
+
+    turn: Ints
+    ts: Ints
+    user: Keys
+    order: Keys
+    bad: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.turn)
+
+    @classmethod
+    def none(cls) -> "Labels":
+        """No labels."""
+        ints, keys = np.zeros(0, np.int64), np.zeros(0, np.uint64)
+        return cls(ints, ints, keys, keys, np.zeros(0, np.bool_))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What turned out about an order at one of its entities: ``change`` of its frauds is 1 or -1."""
+
+    turn: int
+    kind: int
+    key: int
+    order: int
+    order_ts: int
+    change: int
+
+
+def asks_of(orders: Sequence[Order], users: Sequence[str], turn: Ints, ts: Ints, believed: Ints) -> Asks:
+    """The columns of ``orders`` [n] of ``users`` [n]; see `Asks` for the others."""
+    return Asks(
+        turn=turn,
+        ts=ts,
+        believed=believed,
+        amount=np.array([round(min(order.value * MONEY_SCALE, _MAX_AMOUNT)) for order in orders], np.int64),
+        order=np.array([order_key(order.order_id) for order in orders], np.uint64),
+        entities=entity_keys(users, orders),
+    )
+
+
+def labels_of(labels: Sequence[Label], users: Sequence[str], turn: Ints, ts: Ints) -> Labels:
+    """The columns of those of ``labels`` [n] of ``users`` [n] that are about an order."""
+    rows = np.array([row for row, label in enumerate(labels) if label.order_id], np.int64)
+    about = [(users[row], labels[row]) for row in rows.tolist()]
+    return Labels(
+        turn=turn[rows],
+        ts=ts[rows],
+        user=np.array([entity_key("user", user) for user, _ in about], np.uint64),
+        order=np.array([order_key(label.order_id or "") for _, label in about], np.uint64),
+        bad=np.array([label.label != LEGITIMATE for _, label in about], np.bool_),
+    )

@@ -1,0 +1,51 @@
+"""Velocities over every entity: orders and labels in, in their order, and the catalogue's values at each order out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.velocity.definitions import RETENTION_MS, Velocity
+from app.velocity.entities import ENTITIES
+from app.velocity.kind import EntityKind
+from app.velocity.labels import LabelResolver
+from app.velocity.records import Asks, Labels
+from app.velocity.windows import Floats
+
+
+class VelocityTable:
+    """Every entity's log, in memory.
+
+    What an order is told depends on the earlier orders and labels in their turns, never on how they were cut into
+    calls. An order sees itself, and the labels before it.
+
+    Args:
+        velocities: what is computed, in the order of the columns.
+    """
+
+    def __init__(self, velocities: Sequence[Velocity]) -> None:
+        self.velocities = tuple(velocities)
+        places = {name: [i for i, each in enumerate(velocities) if each.entity == name] for name in ENTITIES}
+        self._places = [np.array(own, np.int64) for own in places.values()]
+        self.kinds = [EntityKind(kind, [velocities[i] for i in places[name]]) for kind, name in enumerate(ENTITIES)]
+        self.labels = LabelResolver(self.kinds)
+
+    def process(self, orders: Asks, labels: Labels) -> Floats:
+        """Take orders [n] and labels in, whose turns are all later than those of the call before.
+
+        Returns:
+            The velocities of the orders [n, velocities]; NaN where an order does not name the entity.
+        """
+        values = np.full((len(orders), len(self.velocities)), np.nan)
+        marks = self.labels.marks(orders, labels)
+        for kind, table in enumerate(self.kinds):
+            rows = np.flatnonzero(orders.entities[:, kind])
+            own = [mark for mark in marks if mark.kind == kind]
+            if len(rows) or own:
+                values[np.ix_(rows, self._places[kind])] = table.apply(orders.where(rows), own)
+        return values
+
+    def expire(self, watermark: int) -> int:
+        """Forget entities and labels that nothing was heard of for so long before ``watermark`` (ms) that no window
+        can see them; tells how many entities."""
+        self.labels.expire(watermark - RETENTION_MS)
+        return sum(len(table.logs.expire(watermark - RETENTION_MS)) for table in self.kinds)

@@ -1,0 +1,144 @@
+"""What each order should be told, one after another in plain Python: slow, and easy to believe."""
+
+from dataclasses import dataclass, field
+from math import nan, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.velocity.definitions import RETENTION_MS, Velocity
+from app.velocity.entities import ENTITIES, ENTITY_INDEX, entity_key, order_key
+from app.velocity.records import Asks, Labels
+
+
+@dataclass(frozen=True)
+class Event:
+    """An order with the names of its entities by kind, or a label about one (``bad`` is not None)."""
+
+    ts: int
+    order: str
+    user: str
+    amount: int = 0
+    names: dict[str, str] = field(default_factory=dict)
+    bad: bool | None = None
+
+    @property
+    def entities(self) -> dict[str, str]:
+        return {"user": self.user, **self.names}
+
+
+@dataclass
+class Past:
+    """An order that has been."""
+
+    event: Event
+    bad: bool = False
+
+
+class NaiveVelocities:
+    """Goes through every order before, for every value."""
+
+    def __init__(self, velocities: tuple[Velocity, ...]) -> None:
+        self._velocities = velocities
+        self._past: list[Past] = []
+        self._waiting: dict[tuple[str, str], bool] = {}
+
+    def take(self, event: Event) -> list[float] | None:
+        """The values at an order, None at a label."""
+        if event.bad is not None:
+            self._label(event.user, event.order, event.bad)
+            return None
+        self._past.append(Past(event))
+        values = [self._value(velocity, event) for velocity in self._velocities]
+        waited = self._waiting.pop((event.user, event.order), None)
+        if waited is not None:
+            self._past[-1].bad = waited
+        return values
+
+    def _label(self, user: str, order: str, bad: bool) -> None:
+        mine = [past for past in self._past if past.event.user == user]
+        latest = max((past.event.ts for past in mine), default=0)
+        same = [past for past in mine if past.event.order == order and past.event.ts > latest - RETENTION_MS]
+        if not same:
+            self._waiting[user, order] = bad
+            return
+        last = max(past.event.ts for past in same)
+        [past for past in same if past.event.ts == last][-1].bad = bad
+
+    def _value(self, velocity: Velocity, event: Event) -> float:
+        name = event.entities.get(velocity.entity)
+        if name is None:
+            return nan
+        same = [past for past in self._past if past.event.entities.get(velocity.entity) == name]
+        forgotten = max(past.event.ts for past in same) - RETENTION_MS
+        same = [past for past in same if past.event.ts > forgotten or past.event is event]
+        stop = event.ts - velocity.delay_ms
+        seen = [past for past in same if stop - velocity.window_ms < past.event.ts <= stop]
+        before = [past.event.amount for past in seen if past.event is not event]
+        amounts = [past.event.amount for past in seen]
+        bad = sum(past.bad for past in seen)
+        match velocity.aggregate:
+            case "count":
+                return len(seen)
+            case "sum":
+                return sum(amounts) / 10_000
+            case "mean":
+                return sum(amounts) / len(amounts) / 10_000
+            case "max":
+                return max(amounts) / 10_000
+            case "distinct":
+                names = {past.event.entities.get(str(velocity.of)) for past in seen}
+                return len(names - {None})
+            case "frauds":
+                return bad
+            case "fraud_share":
+                return bad / len(seen) if seen else 0
+            case "ratio":
+                return event.amount * len(before) / sum(before) if before else 1
+            case "zscore":
+                return _deviations(event.amount, before)
+
+
+def _deviations(amount: int, before: list[int]) -> float:
+    if len(before) < 2:
+        return 0
+    mean = sum(before) / len(before)
+    deviation = sqrt(sum((value - mean) ** 2 for value in before) / len(before))
+    return (amount - mean) / deviation if deviation > 1e-6 * mean else 0
+
+
+def columns(events: list[Event], first_turn: int = 0) -> tuple[Asks, Labels]:
+    """The events as the engine takes them."""
+    turns = np.arange(first_turn, first_turn + len(events))
+    asks = [(turn, event) for turn, event in zip(turns.tolist(), events, strict=True) if event.bad is None]
+    told = [(turn, event) for turn, event in zip(turns.tolist(), events, strict=True) if event.bad is not None]
+    entities = np.zeros((len(asks), len(ENTITIES)), np.uint64)
+    for row, (_, event) in enumerate(asks):
+        for kind, name in event.entities.items():
+            entities[row, ENTITY_INDEX[kind]] = entity_key(kind, name)
+    ts = _ints([event.ts for _, event in asks])
+    return (
+        Asks(
+            turn=_ints([turn for turn, _ in asks]),
+            ts=ts,
+            believed=ts.copy(),
+            amount=_ints([event.amount for _, event in asks]),
+            order=_keys([order_key(event.order) for _, event in asks]),
+            entities=entities,
+        ),
+        Labels(
+            turn=_ints([turn for turn, _ in told]),
+            ts=_ints([event.ts for _, event in told]),
+            user=_keys([entity_key("user", event.user) for _, event in told]),
+            order=_keys([order_key(event.order) for _, event in told]),
+            bad=np.array([bool(event.bad) for _, event in told], np.bool_),
+        ),
+    )
+
+
+def _ints(values: list[int]) -> NDArray[np.int64]:
+    return np.array(values, np.int64)
+
+
+def _keys(values: list[int]) -> NDArray[np.uint64]:
+    return np.array(values, np.uint64)
