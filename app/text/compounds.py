@@ -1,0 +1,30 @@
+"""Product names of several words: ``yoga`` + ``mat``, ``camera`` + ``bag``, ``蓝牙`` + ``音箱``."""
+
+from app.text.lexicon import Hit
+
+_JOINTS = ([" "], ["-"])
+_HEADS = ("category", "use")
+_PLURAL_ALONE = ("jeans", "sunglasses", "glasses", "headphones", "clothes", "sports", "pants")
+
+
+def joined(tokens: list[str], hits: list[Hit]) -> list[Hit]:
+    """The hits, a product and the product or word of use right before it made one of the last one's department."""
+    names: list[Hit] = []
+    for hit in hits:
+        while hit[0] == "category" and names and _makes_one(tokens, names[-1], hit):
+            hit = ("category", names.pop()[1], hit[2], hit[3])
+        names.append(hit)
+    return names
+
+
+def _makes_one(tokens: list[str], first: Hit, second: Hit) -> bool:
+    if first[0] not in _HEADS:
+        return False
+    gap = tokens[first[2] : second[1]]
+    latin, both = tokens[second[1]].isascii(), tokens[first[2] - 1].isascii() == tokens[second[1]].isascii()
+    return both and (gap in _JOINTS and not _is_plural(tokens, first) if latin else not gap)
+
+
+def _is_plural(tokens: list[str], hit: Hit) -> bool:
+    last = tokens[hit[2] - 1]
+    return hit[0] == "category" and last.endswith("s") and last not in _PLURAL_ALONE

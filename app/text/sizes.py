@@ -1,0 +1,50 @@
+"""Sizes written with numbers: ``42码``, ``UK 9``, ``24寸``, ``size 11``, ``8x10``, ``32B``."""
+
+import re
+
+_REGION = r"(?:uk|us|eu|eur|fr|jp|au)"
+_UNIT = r"(?:\s?(?:cm|mm|m|米|厘米|ft|feet|inch(?:es)?|in|寸|'|\"))?"
+_NUMBER = r"\d{1,3}(?:\.\d{1,2})?"
+_BODY = rf"""
+    (?<![a-z0-9.])(?:{_REGION}\s?-?|(?:欧|美|英|日)码\s?){_NUMBER}(?![\d元块$.]|码) (?:\s?码)?
+  | (?<![a-z0-9.]){_NUMBER}(?:码半|\s?(?:欧码|美码|英码|码|英寸|寸|吋|-?\s?inch(?:es)?\b|["”]))
+  | (?<![a-z0-9.]){_NUMBER}\s{_REGION}\b
+  | (?<![a-z0-9.])(?:3[3-9]|4[0-8])(?:\.5)?号(?![线楼店])
+  | [二三四五]?十[一二三四五六七八九]?码
+  | (?<![a-z0-9.])\d{{1,3}}(?:\.\d+)?{_UNIT}\s?(?:x|\*|by)\s?\d{{1,3}}(?:\.\d+)?{_UNIT}(?![a-z0-9])
+  | (?<![a-z0-9.])\d{{3}}/\d{{2,3}}[aby]?(?!\d)
+  | (?<![a-z0-9.])(?:2[68]|3[0-9]|4[0-8]|[789][05])(?:dd|[a-h])(?:罩杯|杯)?(?![a-z0-9])
+  | (?<![a-z0-9.])[2-6]t(?![a-z0-9恤])
+  | (?<![a-z0-9.])w\d{{2}}\s?/?\s?l\d{{2}}(?![a-z0-9])
+  | 腰围\s?(?P<waist>\d{{2}})(?![\d厘c.])
+  | [二三]尺[一二三四五六七八九]? | [23]尺\d?
+  | \bsizes?\s(?:is\s|of\s|:\s?)?(?P<size>(?:(?:uk|us|eu)\s?)?{_NUMBER}(?:/\d{{1,2}})?)(?![\d.]?\d|%)
+  | 尺码\s?(?:是|选|为|:)?\s?(?P<zh>\d{{2,3}}(?:\.5)?)(?![\d元块])
+  | \b(?:wo)?mens?'?s?\s(?P<mens>\d{{1,2}}(?:\.5)?)(?![\d.]|\s?(?:%|pairs?|items?|pieces?|shirts?))
+  | \bin\san?\s(?P<ina>\d{{1,2}}(?:\.5)?)(?=$|[\s,.?!])
+    (?!\s(?:day|week|month|hour|minute|year|pack|set|star|dollar|box))
+  | (?:穿|换成?|拍|选|要)\s?(?P<worn>(?:3[3-9]|4[0-8])(?:\.5)?)(?![\d元块个件双条年天码号寸欧.:-])
+  | \bwaist\s(?:size\s)?(?P<belt>\d{{2}})\b | \b(?P<back>\d{{2}})\swaist\b
+"""
+_SIZE = re.compile(_BODY, re.VERBOSE)
+_BED = re.compile(r"(?<![a-z0-9.])(?:\d(?:\.\d{1,2})?(?:米|m)(?![a-z])\d?(?:\s?[x*]\s?\d(?:\.\d{1,2})?(?:米|m))?)")
+_BED_WORDS = ("床", "毯", "窗帘", "沙发", "桌", "bed", "rug", "mattress")
+_RING = re.compile(r"(?<![\d.月])\d{1,2}号(?=$|[的吗有,?? ]|戒|圈)")
+
+
+def sizes(folded: str) -> list[tuple[int, int]]:
+    """Where sizes with numbers stand in a folded text, from left to right; body height, weight and volume are none."""
+    found = [_span(match) for match in _SIZE.finditer(folded)]
+    if any(word in folded for word in _BED_WORDS) and "身高" not in folded:
+        found += [match.span() for match in _BED.finditer(folded) if not _inside(match.start(), found)]
+    if "戒" in folded:
+        found += [match.span() for match in _RING.finditer(folded) if not _inside(match.start(), found)]
+    return sorted(found)
+
+
+def _span(match: re.Match[str]) -> tuple[int, int]:
+    return match.span(match.lastgroup) if match.lastgroup else match.span()
+
+
+def _inside(position: int, spans: list[tuple[int, int]]) -> bool:
+    return any(start <= position < end for start, end in spans)
