@@ -1,29 +1,14 @@
-"""The command ``sluice``: finds the subcommand, imports only that, and turns its end into an exit code."""
+"""The command ``sluice``: finds the subcommand and turns its end into an exit code."""
 
-import importlib
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import click
 
 from app.cli.errors import UsageProblem
+from app.cli.lazy import Lazy, LazyGroup
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
-
-
-class Lazy(NamedTuple):
-    """A command that is imported when it is used: ``module:attribute``, and its line in the help."""
-
-    target: str
-    help: str
-
-    def load(self) -> click.Command:
-        """Import the command."""
-        module, _, attribute = self.target.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
 
 COMMANDS = {
     "demo": Lazy("app.cli.demo:demo", "Run the whole thing on this machine and sum it up."),
@@ -35,26 +20,14 @@ COMMANDS = {
     "bench": Lazy("app.cli.bench:bench", "Measure throughput and latency."),
     "rules": Lazy("app.cli.rules:rules", "Check rulesets, try them on history, put them in force."),
     "train": Lazy("app.cli.train:train", "Train the models."),
+    "evaluate": Lazy("app.cli.evaluate:evaluate", "Measure the models on data that did not train them."),
     "state": Lazy("app.cli.state:state", "Look into a worker's state."),
     "schema": Lazy("app.cli.schema:schema", "Export the contracts."),
 }
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are those of :data:`COMMANDS`; its help imports none of them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of a first day with Sluice."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now; None where there is none of that name."""
-        return COMMANDS[cmd_name].load() if cmd_name in COMMANDS else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """One line per command."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, command.help) for name, command in COMMANDS.items()])
+class _Commands(LazyGroup):
+    lazy = COMMANDS
 
 
 def _show_versions(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -67,7 +40,7 @@ def _show_versions(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,

@@ -7,6 +7,7 @@ import click
 
 from app.ops.logs import configure_logs
 from app.ops.settings import Settings, load_settings
+from app.state.columns import Lifetimes
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -36,3 +37,8 @@ def open_settings(**flags: object) -> Settings:
     settings = load_settings(**flags)
     configure_logs(settings.log_level, settings.log_format)
     return settings
+
+
+def lifetimes_of(settings: Settings) -> Lifetimes:
+    """How long sessions and histories live, as ``settings`` say."""
+    return Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)

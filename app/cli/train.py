@@ -7,11 +7,9 @@ from pathlib import Path
 import click
 
 from app.cli.errors import UsageProblem
-from app.cli.options import json_option, open_settings, setting_option
+from app.cli.options import json_option, lifetimes_of, open_settings, setting_option
 from app.cli.output import report
 from app.models.repository import versions
-from app.ops.settings import Settings
-from app.state.columns import Lifetimes
 
 
 @click.command()
@@ -45,7 +43,7 @@ def train(kind: str, quick: bool, data: Path, model_repository: str | None, as_j
     started = time.monotonic()
     version = str(max(versions(settings.model_repository, kind), default=0) + 1)
     with bars() as reporter:
-        model = trained(kind, data, version, _now(), _lifetimes(settings), quick, reporter)
+        model = trained(kind, data, version, _now(), lifetimes_of(settings), quick, reporter)
     folder = store(settings.model_repository, model)
     report(
         {
@@ -60,7 +58,3 @@ def train(kind: str, quick: bool, data: Path, model_repository: str | None, as_j
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _lifetimes(settings: Settings) -> Lifetimes:
-    return Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)

@@ -15,6 +15,7 @@ from app.models.waves import score_waves
 from app.state.columns import Lifetimes
 from app.state.rows import HIDDEN_UNITS
 from app.training.labels import ClickLabels, click_labels
+from app.training.outlook import Outlook, outlook_of
 from app.training.rows import ClickRows, Progress, click_rows
 from app.training.sources import Source
 
@@ -32,6 +33,7 @@ class ClickSet:
     name: str
     rows: ClickRows
     labels: ClickLabels
+    outlook: Outlook
     part: Ints
     history: Ints
     described: DataFile
@@ -51,14 +53,21 @@ def read_click_set(source: Source, data: Path, lifetimes: Lifetimes, done: Progr
         UsageProblem: its file is not in ``data``.
     """
     rows = click_rows(source.open(data), lifetimes, done)
+    described = source.described(data, len(rows.ts))
+    return labelled(source.name, rows, source.split.parts(rows.started_at), described, source.split.described())
+
+
+def labelled(name: str, rows: ClickRows, part: Ints, described: DataFile, split: str) -> ClickSet:
+    """A data set of ``rows``, each in its ``part`` [n]."""
     return ClickSet(
-        name=source.name,
+        name=name,
         rows=rows,
         labels=click_labels(rows.session, rows.type, rows.features),
-        part=source.split.parts(rows.started_at),
+        outlook=outlook_of(rows),
+        part=part,
         history=histories(rows),
-        described=source.described(data, len(rows.ts)),
-        split=source.split.described(),
+        described=described,
+        split=split,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.batch import TOPICS
+from app.cli.errors import UsageProblem
 from app.effects import Effects
 from app.events.align import Aligner
 from app.events.decode import Decoder
@@ -59,8 +60,14 @@ class OrderRows:
 
 
 def click_rows(recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: Progress) -> ClickRows:
-    """Every click of ``recording`` that the step scores."""
+    """Every click of ``recording`` that the step scores.
+
+    Raises:
+        UsageProblem: there is none.
+    """
     parts = [clicks for effects in replayed(recording, lifetimes, done) for clicks in effects.clicks]
+    if not parts:
+        raise UsageProblem("the recording has no clicks; name one that has some")
     users = _numbers(user for part in parts for user in part.users)
     order = np.argsort(users, kind="stable")
     features = np.concatenate([part.features for part in parts])[order]

@@ -159,6 +159,13 @@ SHOP = ShopSource(
     start=_utc(2026, 1, 1),
     split=Split(_utc(2026, 1, 12), _utc(2026, 1, 14)),
 )
+ESHOP = FileSource(
+    name="eshop",
+    file="eshop_clothing_2008/clicks.parquet",
+    adapter="eshop",
+    licence="CC BY 4.0 (UCI 553, Łapczyński and Białowąs 2013)",
+    split=Split(_utc(2008, 6, 15), _utc(2008, 7, 1)),
+)
 CLICK_SOURCES: tuple[Source, ...] = (TAOBAO, RETAILROCKET, SHOP)
 ORDER_SHOP = ShopSource(
     name="shop",

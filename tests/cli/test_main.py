@@ -135,7 +135,7 @@ code = main(["--help"])
 heavy = {"faust", "onnxruntime", "polars", "numpy", "pydantic", "aiokafka", "rich", "structlog"}
 loaded = {name.partition(".")[0] for name in sys.modules}
 commands = [name for name in sys.modules if name.startswith("app.cli.") and name not in
-            ("app.cli.main", "app.cli.errors")]
+            ("app.cli.main", "app.cli.errors", "app.cli.lazy")]
 sys.exit(code or repr((heavy & loaded, commands)) if (heavy & loaded or commands) else code)
 """
     done = start(["-c", script])

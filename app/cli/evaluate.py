@@ -1,0 +1,18 @@
+"""``sluice evaluate``: how good the models are, beside what they must beat."""
+
+import click
+
+from app.cli.lazy import Lazy, LazyGroup
+
+MODELS = {
+    "intent": Lazy("app.cli.evaluate_intent:intent", "What visitors will do, from what they did."),
+}
+
+
+class _Models(LazyGroup):
+    lazy = MODELS
+
+
+@click.group(cls=_Models)
+def evaluate() -> None:
+    """Measure a model on data that did not train it."""

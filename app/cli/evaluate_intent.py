@@ -1,0 +1,69 @@
+"""``sluice evaluate intent``: the model of clicks on days after those that trained it."""
+
+from pathlib import Path
+
+import click
+
+from app.cli.errors import UsageProblem
+from app.cli.options import json_option, lifetimes_of, open_settings, setting_option
+from app.cli.output import report
+
+
+@click.command()
+@click.option(
+    "--set",
+    "name",
+    type=click.Choice(["taobao", "retailrocket", "eshop", "shop"]),
+    default="taobao",
+    show_default=True,
+    help="the data set; `shop` is simulated",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="a file of the set's columns, scored whole, instead of the set's own last days",
+)
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="with --data: what happened before, replayed first and not measured",
+)
+@click.option("--model", metavar="NAME/VERSION", help="the model  [default: the newest version of intent]")
+@click.option(
+    "--sets",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("../shared/data"),
+    show_default=True,
+    help="folder of the public data sets, from which the baselines learn",
+)
+@setting_option("model_repository", "DIR")
+@json_option
+def intent(
+    name: str,
+    data: Path | None,
+    history: Path | None,
+    model: str | None,
+    sets: Path,
+    model_repository: str | None,
+    as_json: bool,
+) -> None:
+    """Measure the intent model, event by event as a worker scores them, beside the prior, a logistic regression and
+    gradient-boosted trees on the same features."""
+    settings = open_settings(model_repository=model_repository)
+    if history is not None and data is None:
+        raise UsageProblem("--history comes before the file of --data; name that too")
+    try:
+        from app.evaluation.intent_runs import Wanted, figures_of
+    except ImportError as error:
+        raise UsageProblem(
+            f"measuring needs more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
+        ) from error
+    wanted = Wanted(name, data, history, sets, settings.model_repository, *_named(model))
+    report(figures_of(wanted, lifetimes_of(settings)), as_json)
+
+
+def _named(model: str | None) -> tuple[str, str | None]:
+    name, slash, version = (model or "intent").partition("/")
+    if (slash and not version.isdecimal()) or not name:
+        raise UsageProblem(f"--model {model} is not NAME/VERSION, such as intent/2")
+    return name, version or None
