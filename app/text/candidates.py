@@ -91,10 +91,18 @@ def _alone(at: Reading, index: int) -> bool:
     return not any(sign in _JOINING or (sign.isascii() and sign.isalnum()) for sign in beside)
 
 
+def _color_or_cream(at: Reading, index: int) -> str:
+    _, start, end, _ = at.hits[index]
+    colored = at.adjoins(index, _NAMES) or at.before(start) in ("in", "color", "colour") or at.after(end) == "one"
+    named = index > 0 and at.hits[index - 1][0] == "category" and at.hits[index - 1][2] >= start - 1
+    return "color" if colored or named else "category"
+
+
 _SETTLED: dict[str, Callable[[Reading, int], str]] = {
     "bare color": _bare_color,
     "one character": _one_character,
     "brand or food": _brand_or_food,
+    "color or cream": _color_or_cream,
     "common word brand": _common_word_brand,
     "letter size": _letter,
     "word size": _word,

@@ -1,8 +1,11 @@
 """Product names of several words: ``yoga`` + ``mat``, ``camera`` + ``bag``, ``蓝牙`` + ``音箱``."""
 
 from app.text.lexicon import Hit
+from app.text.words import group
 
 _JOINTS = ([" "], ["-"])
+_DEVICES = frozenset(group("device"))
+_FOR_DEVICES = ("electronics", "bags")
 _HEADS = ("category", "use")
 _PLURAL_ALONE = ("jeans", "sunglasses", "glasses", "headphones", "clothes", "sports", "pants")
 
@@ -22,9 +25,16 @@ def _makes_one(tokens: list[str], first: Hit, second: Hit) -> bool:
         return False
     gap = tokens[first[2] : second[1]]
     latin, both = tokens[second[1]].isascii(), tokens[first[2] - 1].isascii() == tokens[second[1]].isascii()
-    return both and (gap in _JOINTS and not _is_plural(tokens, first) if latin else not gap)
+    return both and (
+        gap in _JOINTS and not _is_plural(tokens, first) if latin else not gap and _may_lead(tokens, first, second)
+    )
 
 
 def _is_plural(tokens: list[str], hit: Hit) -> bool:
     last = tokens[hit[2] - 1]
     return hit[0] == "category" and last.endswith("s") and last not in _PLURAL_ALONE
+
+
+def _may_lead(tokens: list[str], first: Hit, second: Hit) -> bool:
+    """Whether the first of two Chinese names says what the second is for: a word of use, or a device before its like."""
+    return first[0] == "use" or ("".join(tokens[first[1] : first[2]]) in _DEVICES and second[3] in _FOR_DEVICES)

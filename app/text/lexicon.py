@@ -68,6 +68,7 @@ def lexicon() -> Lexicon:
 
 
 _INFLECTED = ("category", "one character")
+_COLORS = {"colors": "color", "bare_colors": "bare color", "colors_or_creams": "color or cream"}
 _FILES = {
     "brands": "brand",
     "brands_or_foods": "brand or food",
@@ -80,7 +81,7 @@ _FILES = {
 
 def _all_words() -> Iterator[tuple[str, str, str]]:
     """Kind, value and word; of two kinds of one word the earlier holds."""
-    for name, kind in (("colors", "color"), ("bare_colors", "bare color")):
+    for name, kind in _COLORS.items():
         yield from ((kind, value, word) for value, word in named(FOLDER.joinpath(f"{name}.txt")))
     for file in sorted(FOLDER.joinpath("products").iterdir(), key=lambda file: file.name):
         department = file.name.removesuffix(".txt")

@@ -10,9 +10,9 @@ from app.text.numbers import CHINESE, ENGLISH, WESTERN, number, scale, spread
 _NUMBER = rf"{WESTERN}|{CHINESE}|\b(?:{ENGLISH})\b"
 _SIGN = r"us\$|hk\$|[$¥£€]|(?:rmb|usd|cny|eur|gbp|jpy|人民币)\s?"
 _AMOUNT = re.compile(
-    rf"(?<![a-z0-9.,#_/])(?:(?P<sign>{_SIGN})\s?|(?<![-]))(?P<number>{_NUMBER})"
+    rf"(?<![a-z0-9.#_/])(?<!\d,)(?:(?P<sign>{_SIGN})\s?|(?<![-]))(?P<number>{_NUMBER})"
     rf"(?:(?:\s?(?P<unit1>{words.UNIT}))?\s?(?P<joint>-|到|至|to|and|or|或者?)\s?(?:{_SIGN})?(?P<high>{_NUMBER}))?"
-    rf"(?P<more>\+|多|来|几|余)?(?:[\s-]?(?P<unit>{words.UNIT}))?"
+    rf"(?P<more>\+|多(?!少)|来|几|余)?(?:[\s-]?(?P<unit>{words.UNIT}))?"
 )
 _MEASURE = re.compile(words.MEASURE)
 _GAPS = str.maketrans(",.?!:;()", " " * 8)
@@ -37,6 +37,8 @@ def price(folded: str, keywords: bool) -> Price:
         folded: the text.
         keywords: whether a product is named, so that a bare amount is a wish.
     """
+    if folded.startswith(words.QUESTIONS):
+        return NO_PRICE
     for match in _AMOUNT.finditer(folded):
         if match["number"] and (found := _wanted(match, folded, keywords)):
             return found
@@ -48,10 +50,11 @@ def _wanted(match: re.Match[str], folded: str, keywords: bool) -> Price | None:
     rest = folded[match.end() : match.end() + 24]
     if currency is None and _MEASURE.match(rest):
         return None
-    before = " " + folded[max(0, match.start() - 28) : match.start()].translate(_GAPS).rstrip(" 是在就")
+    before = " " + folded[max(0, match.start() - 28) : match.start()].rstrip(" ")
     after = rest.translate(_GAPS).lstrip(" ") + " "
-    if _is_other(before, after):
+    if _is_other(before, after) or (currency is None and before.endswith(words.ITEM_ENDS)):
         return None
+    before = before.translate(_GAPS).rstrip(" 是在就")
     bounds = _range(match, before, folded, currency) or _bounds(match, before, after, folded, currency, keywords)
     return Price(*bounds, currency) if bounds else None
 
@@ -62,7 +65,7 @@ def _currency(match: re.Match[str]) -> str | None:
 
 def _is_other(before: str, after: str) -> bool:
     """Whether the amount is a threshold, a discount, a fee or something paid already."""
-    owner = before.rstrip("我了你们 ")
+    owner = before.rstrip("我了你们是在就: ")
     paid = owner.endswith(words.PAID_ENDS) and not before.endswith(words.WISHED_ENDS)
     return paid or after.startswith(words.DISCOUNTED_STARTS)
 
@@ -77,6 +80,8 @@ def _range(match: re.Match[str], before: str, folded: str, currency: str | None)
     if low < high and scale(match["number"]) == 1 and low * 10 < high:
         low *= scale(match["high"])
     worded = match["joint"] in ("and", "or") and "between" not in before
+    if low * 50 < high or high > 1_000_000:
+        return None
     plain = currency is None and (high < 10 or (low >= 1_900 and high <= 2_100))
     return (low, high) if low < high and not worded and not plain else None
 
@@ -90,7 +95,7 @@ def _bounds(
     way = _way(before, after, match["more"] or "")
     if way == "min" and any(word in folded for word in words.THRESHOLDS):
         return None
-    if not way and keywords and currency and not _names_an_item(before, folded):
+    if not way and keywords and currency and value >= 5 and not _names_an_item(before, folded):
         way = "around"
     return _WAYS[way](value) if way else None
 

@@ -7,16 +7,15 @@ _UNIT = r"(?:\s?(?:cm|mm|m|米|厘米|ft|feet|inch(?:es)?|in|寸|'|\"))?"
 _NUMBER = r"\d{1,3}(?:\.\d{1,2})?"
 _BODY = rf"""
     (?<![a-z0-9.])(?:{_REGION}\s?-?|(?:欧|美|英|日)码\s?){_NUMBER}(?![\d元块$.]|码) (?:\s?码)?
-  | (?<![a-z0-9.]){_NUMBER}(?:码半|\s?(?:欧码|美码|英码|码|英寸|寸|吋|-?\s?inch(?:es)?\b|["”]))
+  | (?<![a-z0-9.]){_NUMBER}(?:码半|\s?(?:欧码|美码|英码|码|英寸|寸|吋|-?\s?inch(?:es)?\b(?!\s(?:chest|waist|bust|hip))|["”]))
   | (?<![a-z0-9.]){_NUMBER}\s{_REGION}\b
   | (?<![a-z0-9.])(?:3[3-9]|4[0-8])(?:\.5)?号(?![线楼店])
   | [二三四五]?十[一二三四五六七八九]?码
   | (?<![a-z0-9.])\d{{1,3}}(?:\.\d+)?{_UNIT}\s?(?:x|\*|by)\s?\d{{1,3}}(?:\.\d+)?{_UNIT}(?![a-z0-9])
-  | (?<![a-z0-9.])\d{{3}}/\d{{2,3}}[aby]?(?!\d)
-  | (?<![a-z0-9.])(?:2[68]|3[0-9]|4[0-8]|[789][05])(?:dd|[a-h])(?:罩杯|杯)?(?![a-z0-9])
+  | (?<![a-z0-9.])\d{{3}}/\d{{2,3}}[aby]?(?![\dr])
   | (?<![a-z0-9.])[2-6]t(?![a-z0-9恤])
   | (?<![a-z0-9.])w\d{{2}}\s?/?\s?l\d{{2}}(?![a-z0-9])
-  | 腰围\s?(?P<waist>\d{{2}})(?![\d厘c.])
+  | 腰围\s?(?P<waist>2[4-9]|3\d|4[0-4])(?![\d厘c.])
   | [二三]尺[一二三四五六七八九]? | [23]尺\d?
   | \bsizes?\s(?:is\s|of\s|:\s?)?(?P<size>(?:(?:uk|us|eu)\s?)?{_NUMBER}(?:/\d{{1,2}})?)(?![\d.]?\d|%)
   | 尺码\s?(?:是|选|为|:)?\s?(?P<zh>\d{{2,3}}(?:\.5)?)(?![\d元块])
@@ -24,21 +23,60 @@ _BODY = rf"""
   | \bin\san?\s(?P<ina>\d{{1,2}}(?:\.5)?)(?=$|[\s,.?!])
     (?!\s(?:day|week|month|hour|minute|year|pack|set|star|dollar|box))
   | (?:穿|换成?|拍|选|要)\s?(?P<worn>(?:3[3-9]|4[0-8])(?:\.5)?)(?![\d元块个件双条年天码号寸欧.:-])
+  | (?<![\w.$£€-])(?:[4-9]|1[0-4])\.5(?=$|[\s,?!](?!\s?(?:inch|cm|kg|lb|hour|day|star|mm|ft|feet|oz|gb|l\b|m\b)))
   | \bwaist\s(?:size\s)?(?P<belt>\d{{2}})\b | \b(?P<back>\d{{2}})\swaist\b
 """
 _SIZE = re.compile(_BODY, re.VERBOSE)
 _BED = re.compile(r"(?<![a-z0-9.])(?:\d(?:\.\d{1,2})?(?:米|m)(?![a-z])\d?(?:\s?[x*]\s?\d(?:\.\d{1,2})?(?:米|m))?)")
 _BED_WORDS = ("床", "毯", "窗帘", "沙发", "桌", "bed", "rug", "mattress")
 _RING = re.compile(r"(?<![\d.月])\d{1,2}号(?=$|[的吗有,?? ]|戒|圈)")
+_SHOE = re.compile(r"(?<![a-z0-9.月-])(?:3[3-9]|4[0-8])(?:\.5)?(?=$|[\s,.?!的了有还没吗么能](?![\d]))")
+_SHOE_WORDS = (
+    "鞋",
+    "靴",
+    "双",
+    "拖",
+    "boots",
+    "shoes",
+    "sneakers",
+    "heels",
+    "sandals",
+    "trainers",
+    "botas",
+    "zapat",
+    "schuhe",
+    "stiefel",
+    "chaussure",
+    "baskets",
+    "кроссовки",
+    "ботинки",
+    "スニーカー",
+    "靴",
+    "신발",
+    "운동화",
+)
+_TROUSERS = re.compile(r"(?<![a-z0-9.])[2-4]\d\s?(?:w(?:\s?/?\s?\d{2}\s?l)?|/\s?\d{2})(?![a-z0-9])")
+_TROUSERS_WORDS = ("jeans", "chinos", "trousers", "pants", "shorts", "slacks")
+
+
+_BRA = re.compile(r"(?<![a-z0-9.])(?:2[68]|3[0-9]|4[0-8]|[789][05])\s?(?:dd|[a-h])(?:罩杯|杯)?(?![a-z0-9])")
+_BRA_WORDS = ("bra", "文胸", "内衣", "胸罩", "罩杯", "杯")
+_ONLY_BESIDE = (
+    (_BED_WORDS, _BED),
+    (("戒",), _RING),
+    (_SHOE_WORDS, _SHOE),
+    (_TROUSERS_WORDS, _TROUSERS),
+    (_BRA_WORDS, _BRA),
+)
+"""Shapes that are sizes only in a text that names what they belong to."""
 
 
 def sizes(folded: str) -> list[tuple[int, int]]:
     """Where sizes with numbers stand in a folded text, from left to right; body height, weight and volume are none."""
     found = [_span(match) for match in _SIZE.finditer(folded)]
-    if any(word in folded for word in _BED_WORDS) and "身高" not in folded:
-        found += [match.span() for match in _BED.finditer(folded) if not _inside(match.start(), found)]
-    if "戒" in folded:
-        found += [match.span() for match in _RING.finditer(folded) if not _inside(match.start(), found)]
+    for words, shape in _ONLY_BESIDE:
+        if any(word in folded for word in words) and "身高" not in folded:
+            found += [match.span() for match in shape.finditer(folded) if not _inside(match.start(), found)]
     return sorted(found)
 
 

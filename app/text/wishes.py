@@ -7,7 +7,19 @@ from app.text.words import group
 
 _SLOTS = ("category", "brand", "color", "size")
 _CUES = frozenset(
-    ("reject", "rejected before", "change", "swap", "instead", "received", "owned", "want", "companion", "for")
+    (
+        "reject",
+        "rejected before",
+        "removed",
+        "change",
+        "swap",
+        "instead",
+        "received",
+        "owned",
+        "want",
+        "companion",
+        "for",
+    )
 )
 _FILLERS = frozenset((" ", *group("filler")))
 _STOPS = frozenset("，,。.！!？?；;、")
@@ -36,10 +48,15 @@ class Wishes:
                 self._read_cue(hit)
             elif kind in _SLOTS:
                 self._read_candidate(hit)
+            elif kind == "account":
+                self._seen.add(kind)
             elif kind == "ignore":
                 self._cue, self._last = "", None
             else:
                 self._pass(hit)
+        if "account" in self._seen:
+            self._best.pop("category", None)
+            self._best.pop("brand", None)
         return {slot: hit for slot, (rank, hit) in self._best.items() if rank > _DROPPED}
 
     def _read_cue(self, hit: Hit) -> None:
@@ -47,7 +64,9 @@ class Wishes:
         if kind == "instead":
             self._promote(start)
         elif kind == "rejected before":
-            self._demote(start)
+            self._demote(start, _DROPPED, 1)
+        elif kind == "removed" and not self._tokens[start].isascii():
+            self._demote(start, _RECEIVED, 6)
         self._cue = self._meaning(kind, start)
         self._cursor, self._fresh = end, True
         self._seen.add(kind)
@@ -84,6 +103,8 @@ class Wishes:
         cue = self._cue
         if cue == "companion":
             return _DROPPED
+        if cue == "removed":
+            return _RECEIVED if self._fresh or kind != "category" else _NEUTRAL
         if cue == "reject":
             return _DROPPED if kind != "category" or self._fresh else _NEUTRAL
         if kind == "category":
@@ -106,9 +127,9 @@ class Wishes:
         if self._last and position - self._last[2] <= 6 and self._last[0] != "category":
             self._best[self._last[0]] = _CHANGED, self._last
 
-    def _demote(self, position: int) -> None:
-        """``红色除外``: what was just named is not wanted."""
-        if self._last and position - self._last[2] <= 1:
+    def _demote(self, position: int, rank: int, reach: int) -> None:
+        """``红色除外``, ``裤子不要了``: what was just named is not wanted, or only if nothing else is."""
+        if self._last and position - self._last[2] <= reach:
             best = self._best.get(self._last[0])
             if best and best[1] is self._last:
-                self._best[self._last[0]] = _DROPPED, self._last
+                self._best[self._last[0]] = rank, self._last
