@@ -36,5 +36,5 @@ def _is_plural(tokens: list[str], hit: Hit) -> bool:
 
 
 def _may_lead(tokens: list[str], first: Hit, second: Hit) -> bool:
-    """Whether the first of two Chinese names says what the second is for: a word of use, or a device before its like."""
+    """Whether the first of two Chinese names tells the use of the second: a word of use, or a device."""
     return first[0] == "use" or ("".join(tokens[first[1] : first[2]]) in _DEVICES and second[3] in _FOR_DEVICES)

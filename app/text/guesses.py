@@ -20,7 +20,7 @@ _STOP = (
     r"like|as|without|who|if|is|are|less|now|today|here|available|when|than|my|your|this|it|they|made|suitable|size|i|you|we|not|no|one|ones"
 )
 _ENGLISH = re.compile(
-    r"\b(?:looking for|looking to buy|searching for|search for|shopping for|want to buy|do you (?:guys )?sell|recommend)\s"
+    r"\b(?:looking for|looking to buy|search(?:ing)? for|shopping for|want to buy|do you (?:guys )?sell|recommend)\s"
     r"(?:to (?:buy|get|find|purchase|order) |me |us )?(?:(?:an?|some|any|the|new|good|nice|cheap|best|great|quality) )*"
     rf"(?P<name>(?!(?:the|an?|some|any|{_STOP})\b)[a-z][a-z'-]+(?: (?!(?:{_STOP})\b)[a-z][a-z'-]+){{0,3}})"
 )

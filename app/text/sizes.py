@@ -2,12 +2,15 @@
 
 import re
 
+from app.text.words import group
+
 _REGION = r"(?:uk|us|eu|eur|fr|jp|au)"
 _UNIT = r"(?:\s?(?:cm|mm|m|米|厘米|ft|feet|inch(?:es)?|in|寸|'|\"))?"
 _NUMBER = r"\d{1,3}(?:\.\d{1,2})?"
 _BODY = rf"""
     (?<![a-z0-9.])(?:{_REGION}\s?-?|(?:欧|美|英|日)码\s?){_NUMBER}(?![\d元块$.]|码) (?:\s?码)?
-  | (?<![a-z0-9.]){_NUMBER}(?:码半|\s?(?:欧码|美码|英码|码|英寸|寸|吋|-?\s?inch(?:es)?\b(?!\s(?:chest|waist|bust|hip))|["”]))
+  | (?<![a-z0-9.]){_NUMBER}(?:码半|\s?(?:欧码|美码|英码|码|英寸|寸|吋|["”]))
+  | (?<![a-z0-9.]){_NUMBER}\s?-?\s?inch(?:es)?\b(?!\s(?:chest|waist|bust|hip))
   | (?<![a-z0-9.]){_NUMBER}\s{_REGION}\b
   | (?<![a-z0-9.])(?:3[3-9]|4[0-8])(?:\.5)?号(?![线楼店])
   | [二三四五]?十[一二三四五六七八九]?码
@@ -28,45 +31,15 @@ _BODY = rf"""
 """
 _SIZE = re.compile(_BODY, re.VERBOSE)
 _BED = re.compile(r"(?<![a-z0-9.])(?:\d(?:\.\d{1,2})?(?:米|m)(?![a-z])\d?(?:\s?[x*]\s?\d(?:\.\d{1,2})?(?:米|m))?)")
-_BED_WORDS = ("床", "毯", "窗帘", "沙发", "桌", "bed", "rug", "mattress")
 _RING = re.compile(r"(?<![\d.月])\d{1,2}号(?=$|[的吗有,?? ]|戒|圈)")
 _SHOE = re.compile(r"(?<![a-z0-9.月-])(?:3[3-9]|4[0-8])(?:\.5)?(?=$|[\s,.?!的了有还没吗么能](?![\d]))")
-_SHOE_WORDS = (
-    "鞋",
-    "靴",
-    "双",
-    "拖",
-    "boots",
-    "shoes",
-    "sneakers",
-    "heels",
-    "sandals",
-    "trainers",
-    "botas",
-    "zapat",
-    "schuhe",
-    "stiefel",
-    "chaussure",
-    "baskets",
-    "кроссовки",
-    "ботинки",
-    "スニーカー",
-    "靴",
-    "신발",
-    "운동화",
-)
 _TROUSERS = re.compile(r"(?<![a-z0-9.])[2-4]\d\s?(?:w(?:\s?/?\s?\d{2}\s?l)?|/\s?\d{2})(?![a-z0-9])")
-_TROUSERS_WORDS = ("jeans", "chinos", "trousers", "pants", "shorts", "slacks")
 
 
 _BRA = re.compile(r"(?<![a-z0-9.])(?:2[68]|3[0-9]|4[0-8]|[789][05])\s?(?:dd|[a-h])(?:罩杯|杯)?(?![a-z0-9])")
-_BRA_WORDS = ("bra", "文胸", "内衣", "胸罩", "罩杯", "杯")
-_ONLY_BESIDE = (
-    (_BED_WORDS, _BED),
-    (("戒",), _RING),
-    (_SHOE_WORDS, _SHOE),
-    (_TROUSERS_WORDS, _TROUSERS),
-    (_BRA_WORDS, _BRA),
+_ONLY_BESIDE = tuple(
+    (group(f"{wearer} sizes"), shape)
+    for wearer, shape in (("bed", _BED), ("ring", _RING), ("shoe", _SHOE), ("trousers", _TROUSERS), ("bra", _BRA))
 )
 """Shapes that are sizes only in a text that names what they belong to."""
 
