@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from app.events.decode import Rejected
 from app.state.columns import Change
 from schemas.events import Click, Order
-from schemas.outputs import Action, RiskLevel
+from schemas.outputs import Action, AlertKind, AlertSubjectType, Reason, RiskLevel, RuleHit, Severity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,18 +57,66 @@ class ScoredClicks:
 
 
 @dataclass(frozen=True, slots=True)
+class RaisedAlert:
+    """An alert that an order raises; ``key`` is its dedupe key with its window, ``count`` how many it stands for."""
+
+    kind: AlertKind
+    key: str
+    severity: Severity
+    title: str
+    subject: tuple[AlertSubjectType, str]
+    count: int
+    first_ts: int
+    last_ts: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was decided about one order; ``score`` is None when the model gave no number."""
+    """What was decided about one order.
+
+    ``score`` is None when the model gave no number. ``supersedes`` is the decision about the same order before, and
+    ``account`` that by which this order froze its account. ``reasons`` are those of rules and lists, strongest first;
+    the model's are given where ``is_explained``.
+    """
 
     score: int | None
     level: RiskLevel
     action: Action
-    alert_window: int | None  # start in ms of the window whose alert this order raises
+    policy: str
+    decision_id: str
+    supersedes: str | None
+    expires_at: int | None
+    account: str | None
+    hits: Sequence[RuleHit]
+    reasons: Sequence[Reason]
+    is_explained: bool
+    alerts: Sequence[RaisedAlert]
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """A freeze that a label ended; ``superseded`` is the decision that it was.
+
+    ``position`` is the label's place in the step's processing order.
+    """
+
+    partition: int
+    position: int
+    user: str
+    ts: int
+    source_event_id: str
+    decision_id: str
+    superseded: str | None
+    trace: bytes | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredOrders:
-    """Orders [m] with what the risk model and the policy said of them, sorted by user, then by processing order."""
+    """Orders [m] with what the risk model and the policy said of them, sorted by user, then by processing order.
+
+    ``lifts`` are the freezes that labels ended among them, in the order of processing.
+    """
 
     orders: list[Order]
     users: list[str]
@@ -81,6 +129,7 @@ class ScoredOrders:
     probability: NDArray[np.float32]
     contributions: NDArray[np.float32]
     verdicts: list[Verdict]
+    lifts: Sequence[Lift]
     canary: NDArray[np.bool_] | None = None
     shadow: NDArray[np.float32] | None = None
 
