@@ -15,12 +15,31 @@ from schemas.outputs import Action, AlertKind, AlertSubjectType, Reason, RiskLev
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """Beside the scores of n rows: what the versions on trial had to do with them; see `app.models.trial`.
+
+    ``canary`` marks the rows that the canary scored; ``shadow`` has what the shadow would have said, ``shadow_intent``
+    the column of its most probable intent, ``replaced`` what the version that served before would have said. NaN or
+    -1: it was not asked. None: there is no such version.
+    """
+
+    canary: NDArray[np.bool_] | None = None
+    shadow: NDArray[np.float32] | None = None
+    shadow_intent: NDArray[np.int64] | None = None
+    replaced: NDArray[np.float32] | None = None
+
+    def at(self, places: NDArray[Any]) -> "Tried":
+        """The same of some rows: a mask, or places in an order."""
+        columns: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Tried(**{name: None if column is None else column[places] for name, column in columns.items()})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ScoredClicks:
     """Clicks [n] with what the intent model said of them, in processing order.
 
     ``position`` is the place in the step's processing order, ``cart`` is in 1e-4 of the major unit, ``intent`` the
-    column of the most probable intent, ``session_ids`` the session of each click. ``canary`` marks those that the
-    canary scored; ``shadow`` and ``shadow_intent`` are what the shadow would have said (NaN and -1: not asked).
+    column of the most probable intent, ``session_ids`` the session of each click.
     """
 
     clicks: list[Click]
@@ -38,9 +57,7 @@ class ScoredClicks:
     probabilities: NDArray[np.float32]
     purchase: NDArray[np.float32]
     intent: NDArray[np.int64]
-    canary: NDArray[np.bool_] | None = None
-    shadow: NDArray[np.float32] | None = None
-    shadow_intent: NDArray[np.int64] | None = None
+    tried: Tried = field(default_factory=Tried)
 
     @property
     def event_ids(self) -> list[str]:
@@ -51,7 +68,9 @@ class ScoredClicks:
         """The clicks that ``keep`` [n] marks."""
         kept: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         for name, column in kept.items():
-            if column is not None:
+            if isinstance(column, Tried):
+                kept[name] = column.at(keep)
+            elif column is not None:
                 kept[name] = column[keep] if isinstance(column, np.ndarray) else list(compress(column, keep))
         return ScoredClicks(**kept)
 
@@ -130,8 +149,7 @@ class ScoredOrders:
     contributions: NDArray[np.float32]
     verdicts: list[Verdict]
     lifts: Sequence[Lift]
-    canary: NDArray[np.bool_] | None = None
-    shadow: NDArray[np.float32] | None = None
+    tried: Tried = field(default_factory=Tried)
 
     @property
     def event_ids(self) -> list[str]:

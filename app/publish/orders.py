@@ -95,7 +95,7 @@ def _add_order(
 
 def _risk(scored: ScoredOrders, place: int, reasons: list[Reason], makers: Makers) -> RiskEvent:
     order, verdict = scored.orders[place], scored.verdicts[place]
-    is_canary = scored.canary is not None and bool(scored.canary[place])
+    is_canary = scored.tried.canary is not None and bool(scored.tried.canary[place])
     return RiskEvent(
         event_id=f"{order.event_id}:risk",
         source_event_id=order.event_id,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.batch import CLICK, ORDER, TOPICS, Batch
-from app.effects import Effects, ScoredOrders
+from app.effects import Effects, ScoredOrders, Tried
 from app.events.records import Records
 from app.features.orders import ORDER_FEATURES, OrderFacts, OrderSession, order_features
 from app.features.scan import Ints
@@ -18,7 +18,7 @@ from app.rules.catalogue import OrderColumns
 from app.scoring.clicks import Seen
 from app.scoring.decisions import Decided, Decider, Turn
 from app.scoring.order_sessions import order_sessions
-from app.scoring.trial import Tried, score_orders_with
+from app.scoring.trial import score_orders_with
 from app.state.columns import UserTable
 from app.state.rows import MONEY_SCALE, Rows
 from app.state.state import State
@@ -180,6 +180,5 @@ def _scored(
         contributions=scores.contributions,
         verdicts=decided.verdicts,
         lifts=decided.lifts,
-        canary=tried.canary,
-        shadow=tried.shadow,
+        tried=tried,
     )
