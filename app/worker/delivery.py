@@ -35,24 +35,8 @@ class Offsets(Protocol):
         """Records the broker has and the application has not."""
         ...
 
-    def mark_durable(self, tp: Partition, next_offset: int, generation: int | None) -> None:
-        """Inputs below ``next_offset`` may be committed."""
-        ...
-
     def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
         """Inputs below these next offsets were committed, in one transaction with what they led to."""
-        ...
-
-
-class Group(Protocol):
-    """What the worker's consumer knows of its consumer group."""
-
-    def is_member(self) -> bool:
-        """Whether the group still counts on this worker, as far as it can know."""
-        ...
-
-    def rejoin(self) -> None:
-        """Have all partitions revoked and assigned again."""
         ...
 
 

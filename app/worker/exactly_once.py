@@ -88,6 +88,8 @@ class _Lane:
 class ExactlyOnce:
     """See ``app.worker.delivery.Delivery``.
 
+    ``linger_s`` is for how many seconds steps gather before each transaction, beside the time the one before takes.
+
     Args:
         held: the partitions whose rows this worker holds, with their local stores.
         offsets: of the consumer.
@@ -98,6 +100,8 @@ class ExactlyOnce:
         clocks: the time.
         give_up: called when partitions must be given up and taken back: the state in memory is of no use.
     """
+
+    linger_s = 0.0
 
     def __init__(
         self,
@@ -150,11 +154,14 @@ class ExactlyOnce:
 
     async def deliver(self, step: Step) -> None:
         """Let a step wait for the next transaction of each of its partitions."""
-        entry = _InFlight(step, set(step.tenures))
         self._steps += 1
-        for partition in step.tenures:
+        self._enter(step)
+
+    def _enter(self, step: Step) -> None:
+        entry = _InFlight(step, set(step.tenures))
+        for partition, tenure in step.tenures.items():
             lane = self._lanes.get(partition)
-            if lane is None:  # it failed, and is about to be read back
+            if lane is None or not self._held.holds(tenure):  # it failed, and is about to be read back or was
                 self._leave(entry, partition)
                 continue
             lane.waiting.append(entry)
@@ -169,6 +176,8 @@ class ExactlyOnce:
     async def _commit_all(self, partition: int, lane: _Lane) -> None:
         try:
             while lane.waiting:
+                if self.linger_s:
+                    await asyncio.sleep(self.linger_s)
                 await self._commit(partition, lane)
         except Exception as error:
             await self._fail(partition, lane, error)
@@ -180,7 +189,7 @@ class ExactlyOnce:
         entries = list(lane.waiting)
         steps = [entry.step for entry in entries]
         change = _merged_change(partition, steps)
-        sends = _sends(partition, steps, self._clocks.now_ms())
+        sends = self._outputs(partition, steps)
         if change.keys:
             sends.append(Send(self._changelog, partition, self._clocks.now_ms(), change.keys, change.values))
         offsets = _next_offsets(partition, steps)
@@ -195,6 +204,10 @@ class ExactlyOnce:
             lane.waiting.popleft()
             self._leave(entry, partition, committed=True)
 
+    def _outputs(self, partition: int, steps: Sequence[Step]) -> list[Send]:
+        """The outputs that go into the transaction."""
+        return _sends(partition, steps, self._clocks.now_ms())
+
     async def _fail(self, partition: int, lane: _Lane, error: Exception) -> None:
         """Give the partition up. Its work stays unfinished in ``held``, so that the next assignment reads it back."""
         for entry in lane.waiting:
@@ -204,12 +217,17 @@ class ExactlyOnce:
             return
         del self._lanes[partition]
         if isinstance(error, HOPELESS) or isinstance(error.__cause__, HOPELESS):
-            self._failure = error
+            self._end(error)
         else:
             log.warning("a transaction failed: its partition is read back", partition=partition, reason=repr(error))
             self._give_up()
-        self._wake()
+            self._wake()
         await lane.producer.stop()
+
+    def _end(self, error: Exception) -> None:
+        """The worker cannot go on."""
+        self._failure = self._failure or error
+        self._wake()
 
     def _leave(self, entry: _InFlight, partition: int, committed: bool = False) -> None:
         """A step has left one of its partitions; once it has left them all, it is no longer in flight."""

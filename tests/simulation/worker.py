@@ -5,8 +5,6 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from aiokafka.errors import KafkaError
-
 from app.kafka.fetched import Partition
 from app.kafka.ledger import Ledger
 from app.kafka.transactions import TransactionalProducers
@@ -87,10 +85,6 @@ class Input:
         end, base = self._ends.get(tp), self._starts.get(tp) if received is None else received
         return None if end is None or base is None else max(0, end - base)
 
-    def mark_durable(self, tp: Partition, next_offset: int, generation: int | None) -> None:
-        """See ``Ledger``."""
-        self.ledger.mark_durable(tp, next_offset, generation)
-
     def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
         """See ``Ledger``."""
         for tp, next_offset in offsets.items():
@@ -119,8 +113,7 @@ class Worker:
         self.pipeline = Pipeline(MODELS, LIVES, limits, group.partitions, with_headers=True)
         self.held = HeldPartitions(PartitionRows(self.pipeline.state), self._recover)
         self._clocks = Clocks(client.loop.time, lambda: SCORED_AT)
-        self._is_transactional = guarantee == "exactly_once"
-        delivery = self._exactly_once(parts) if self._is_transactional else self._at_least_once(parts)
+        delivery = self._delivery(parts, guarantee)
         self.processor = parts.processor(self.pipeline, self.held, self.input, delivery, Unobserved(), self._clocks)
         self._running = client.loop.create_task(self.processor.run())
 
@@ -134,25 +127,16 @@ class Worker:
         """The process's own."""
         return self.client.loop
 
-    def _exactly_once(self, parts: Parts) -> ExactlyOnce:
+    def _delivery(self, parts: Parts, guarantee: str) -> ExactlyOnce:
         producers = parts.producers(self.name, GROUP, OPTIONS)
-        delivery = parts.exactly_once(
-            self.held, self.input, producers, GROUP, CHANGELOG, Unobserved(), self._clocks, self._give_up
+        transactions = (self.held, self.input, producers, GROUP, CHANGELOG, Unobserved(), self._clocks, self._give_up)
+        delivery = (
+            parts.exactly_once(*transactions)
+            if guarantee == "exactly_once"
+            else parts.at_least_once(Sender(self._kafka, self._wire, self.client), *transactions)
         )
         self.held.take_over = delivery.take_over
         return delivery
-
-    def _at_least_once(self, parts: Parts) -> AtLeastOnce:
-        sender = Sender(self._kafka, self._wire, self.client)
-        return parts.at_least_once(self.held, self.input, sender, CHANGELOG, Unobserved(), self._clocks, self)
-
-    def is_member(self) -> bool:
-        """Whether the group counts on it: a lease that is exact."""
-        return self.name in self._group.members and self._generation == self._group.generation
-
-    def rejoin(self) -> None:
-        """Ask for the partitions to be given out anew."""
-        self._give_up()
 
     @property
     def readable(self) -> list[Partition]:
@@ -201,10 +185,6 @@ class Worker:
         """Whether it is reading its state back."""
         return self._assigning is not None and not self._assigning.done()
 
-    def commit(self) -> None:
-        """Commit what is durable, as the consumer does from time to time."""
-        self.loop.create_task(self._commit())
-
     @property
     def failure(self) -> BaseException | None:
         """Why the process must end."""
@@ -231,23 +211,8 @@ class Worker:
             self._draining = asyncio.create_task(self.processor.drain())
             with suppress(asyncio.CancelledError):
                 await self._draining
-            await self._commit()
         finally:
             self.input.ledger.forget(partitions)
-
-    async def _commit(self) -> None:
-        offsets = self.input.ledger.committable()
-        if not offsets:
-            return
-        name, generation = self.name, self._generation
-
-        def write() -> None:
-            self._group.require(name, generation)
-            self._kafka.offsets.update(offsets)
-
-        with suppress(KafkaError):
-            await self._wire.ask(self.client, f"offsets {sorted(offsets.items())}", write)
-            self.input.ledger.mark_committed(offsets)
 
     async def _assign(self, before: "asyncio.Task[None] | None", generation: int, partitions: Collection[int]) -> None:
         if before is not None:
