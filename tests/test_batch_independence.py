@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.kafka.fetched import Fetched
@@ -145,6 +145,7 @@ def test_batches_of_1_7_and_4096_give_the_same_outputs_and_rows() -> None:
     sizes=st.lists(st.integers(1, 60), min_size=1, max_size=5),
     limit=st.integers(1, 200),
 )
+@example(seed=457, count=100, sizes=[20], limit=8)  # a history that expires: swept in one cut, begun anew in another
 def test_any_cut_into_fetches_and_steps_gives_the_same_outputs(
     seed: int, count: int, sizes: list[int], limit: int
 ) -> None:

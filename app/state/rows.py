@@ -94,9 +94,10 @@ def clear_sessions(rows: Rows) -> None:
 
 
 def begun_anew(rows: Rows, first_seen: NDArray[np.int64]) -> Rows:
-    """``rows`` [n] whose sessions and histories start over at ``first_seen`` [n], ms; the memory of events stays."""
+    """``rows`` [n] that start over at ``first_seen`` [n], ms, as if they had been deleted before; of their memory the
+    latest event ids stay, which are those since then already."""
     fresh = np.zeros(len(rows), ROW)
-    for name, *_ in MEMORY_FIELDS:
+    for name in ("recent_count", "recent"):
         fresh[name] = rows[name]
     fresh["first_seen"] = first_seen
     return fresh
