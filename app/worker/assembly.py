@@ -1,7 +1,7 @@
 """A worker put together: the pipeline, its table and its processor on a Faust app."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.kafka.consumer import Consumer
@@ -67,11 +67,9 @@ class ConsumerOffsets:
         """See ``Consumer.lag``."""
         return self.consumer.lag(tp, received)
 
-    def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
-        """See ``Ledger.mark_durable_and_committed``."""
-        for tp, next_offset in offsets.items():
-            self.consumer.ledger.mark_durable_and_committed(tp, next_offset, generation)
-        self.consumer.on_commit(True)
+    def mark_durable(self, tp: Partition, next_offset: int, generation: int | None) -> None:
+        """See ``Ledger.mark_durable``."""
+        self.consumer.ledger.mark_durable(tp, next_offset, generation)
 
     def rejoin(self) -> None:
         """See ``Consumer.rejoin``."""
@@ -129,7 +127,7 @@ def _delivery(settings: Settings, app: BatchApp, table: ColumnTable, observer: O
     """What makes steps durable, by the guarantee of the settings."""
     offsets = ConsumerOffsets(app)
     producers = TransactionalProducers(settings.broker, settings.group, app.transport_options)
-    transactions = (table.held, offsets, producers, settings.group, table.changelog_topic_name, observer, CLOCKS)
+    transactions = (table.held, offsets, producers, table.changelog_topic_name, observer, CLOCKS)
     delivery = (
         ExactlyOnce(*transactions, offsets.rejoin)
         if settings.guarantee == "exactly_once"

@@ -1,4 +1,4 @@
-"""At least once: outputs go out at once, by themselves; rows and input offsets follow in transactions.
+"""At least once: outputs go out at once, by themselves; rows follow in transactions, input offsets among them.
 
 So a consumer sees outputs without waiting for a commit, and sees those of steps that were cut short twice. State is as
 exact as with exactly once, by the same means: a transaction for each input partition, behind a producer that has
@@ -35,7 +35,7 @@ class AtLeastOnce(ExactlyOnce):
 
     Args:
         sender: of outputs.
-        held, offsets, producers, group, changelog, observer, clocks, give_up: see ``ExactlyOnce``.
+        held, offsets, producers, changelog, observer, clocks, give_up: see ``ExactlyOnce``.
     """
 
     linger_s = LINGER_S
@@ -46,13 +46,12 @@ class AtLeastOnce(ExactlyOnce):
         held: HeldPartitions,
         offsets: Offsets,
         producers: Producers,
-        group: str,
         changelog: str,
         observer: Observer,
         clocks: Clocks,
         give_up: Callable[[], None],
     ) -> None:
-        super().__init__(held, offsets, producers, group, changelog, observer, clocks, give_up)
+        super().__init__(held, offsets, producers, changelog, observer, clocks, give_up)
         self._sender = sender
         self._sent: asyncio.Task[list[Awaitable[int]]] | None = None
         self._acknowledged: asyncio.Task[bool] | None = None

@@ -1,6 +1,6 @@
 """What happens to a step once it is computed: the contract of both guarantees."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,8 +35,8 @@ class Offsets(Protocol):
         """Records the broker has and the application has not."""
         ...
 
-    def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
-        """Inputs below these next offsets were committed, in one transaction with what they led to."""
+    def mark_durable(self, tp: Partition, next_offset: int, generation: int | None) -> None:
+        """Inputs below ``next_offset`` are in the state that is committed, and what they led to is out."""
         ...
 
 

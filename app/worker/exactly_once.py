@@ -1,4 +1,4 @@
-"""Exactly once: a transaction carries outputs, changelog records and input offsets; the local store follows it.
+"""Exactly once: a transaction carries outputs and changelog, input offsets among it; the local store follows it.
 
 Each partition commits by itself, so commits overlap. While one is under way steps gather behind it, and the next
 transaction takes them all: a busy worker makes few large ones. Of rows that several of those steps changed, only the
@@ -51,8 +51,8 @@ log = structlog.get_logger(__name__)
 class Transactional(Protocol):
     """Commits the work of one partition; see ``app.kafka.transactions.TransactionalProducer``."""
 
-    async def commit(self, sends: Sequence[Send], offsets: Mapping[Partition, int], group: str) -> list[int]:
-        """Write records and input offsets together; tells the offset after each part's last record."""
+    async def commit(self, sends: Sequence[Send]) -> list[int]:
+        """Write records together; tells the offset after each part's last record."""
         ...
 
     async def stop(self) -> None:
@@ -94,7 +94,6 @@ class ExactlyOnce:
         held: the partitions whose rows this worker holds, with their local stores.
         offsets: of the consumer.
         producers: make a producer for each partition that is taken over.
-        group: the consumer group.
         changelog: name of the changelog topic.
         observer: told of every step that is durable.
         clocks: the time.
@@ -108,7 +107,6 @@ class ExactlyOnce:
         held: HeldPartitions,
         offsets: Offsets,
         producers: Producers,
-        group: str,
         changelog: str,
         observer: Observer,
         clocks: Clocks,
@@ -117,7 +115,6 @@ class ExactlyOnce:
         self._held = held
         self._offsets = offsets
         self._producers = producers
-        self._group = group
         self._changelog = changelog
         self._observer = observer
         self._clocks = clocks
@@ -192,14 +189,14 @@ class ExactlyOnce:
         sends = self._outputs(partition, steps)
         if change.keys:
             sends.append(Send(self._changelog, partition, self._clocks.now_ms(), change.keys, change.values))
-        offsets = _next_offsets(partition, steps)
-        ends = await lane.producer.commit(sends, offsets, self._group)
+        ends = await lane.producer.commit(sends) if sends else []
         if self._lanes.get(partition) is not lane:
             raise PartitionLost(f"partition {partition} was given away while a transaction of it was being committed")
         self._held.write(steps[0].tenures[partition], change.keys, change.values, ends[-1] if change.keys else None)
         for step in steps[1:]:
             self._held.write(step.tenures[partition], [], [], None)
-        self._offsets.mark_committed(offsets, steps[-1].generation)
+        for tp, offset in _next_offsets(partition, steps).items():
+            self._offsets.mark_durable(tp, offset, steps[-1].generation)
         for entry in entries:
             lane.waiting.popleft()
             self._leave(entry, partition, committed=True)

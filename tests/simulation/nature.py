@@ -29,6 +29,7 @@ class Nature:
             "restart": 3.0,
             "tell": 4.0,
             "complete": 4.0,
+            "commit": 1.5,
             "wake": 0.5,
             "rebalance": sometimes(0.3),
             "cut": sometimes(1.0),

@@ -83,7 +83,7 @@ class Play(World):
             if self._is_at_end():
                 return []
             possible = self._possible()
-            for kind in ("finish", "restart", "tell", "complete", "fetch"):
+            for kind in ("finish", "restart", "tell", "complete", "fetch", "commit"):
                 for action in possible[kind]:
                     action()
                 if possible[kind] and kind in ("restart", "tell", "complete"):

@@ -1,9 +1,11 @@
 """A worker's process: the real classes, and in the place of Faust what it does at a rebalance and for commits."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+
+from aiokafka.errors import KafkaError
 
 from app.kafka.fetched import Partition
 from app.kafka.ledger import Ledger
@@ -85,10 +87,9 @@ class Input:
         end, base = self._ends.get(tp), self._starts.get(tp) if received is None else received
         return None if end is None or base is None else max(0, end - base)
 
-    def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
+    def mark_durable(self, tp: Partition, next_offset: int, generation: int | None) -> None:
         """See ``Ledger``."""
-        for tp, next_offset in offsets.items():
-            self.ledger.mark_durable_and_committed(tp, next_offset, generation)
+        self.ledger.mark_durable(tp, next_offset, generation)
 
 
 class Worker:
@@ -129,7 +130,7 @@ class Worker:
 
     def _delivery(self, parts: Parts, guarantee: str) -> ExactlyOnce:
         producers = parts.producers(self.name, GROUP, OPTIONS)
-        transactions = (self.held, self.input, producers, GROUP, CHANGELOG, Unobserved(), self._clocks, self._give_up)
+        transactions = (self.held, self.input, producers, CHANGELOG, Unobserved(), self._clocks, self._give_up)
         delivery = (
             parts.exactly_once(*transactions)
             if guarantee == "exactly_once"
@@ -185,6 +186,10 @@ class Worker:
         """Whether it is reading its state back."""
         return self._assigning is not None and not self._assigning.done()
 
+    def commit(self) -> None:
+        """Commit what is durable, as the consumer does from time to time."""
+        self.loop.create_task(self._commit())
+
     @property
     def failure(self) -> BaseException | None:
         """Why the process must end."""
@@ -211,8 +216,23 @@ class Worker:
             self._draining = asyncio.create_task(self.processor.drain())
             with suppress(asyncio.CancelledError):
                 await self._draining
+            await self._commit()
         finally:
             self.input.ledger.forget(partitions)
+
+    async def _commit(self) -> None:
+        offsets = self.input.ledger.committable()
+        if not offsets:
+            return
+        name, generation = self.name, self._generation
+
+        def write() -> None:
+            self._group.require(name, generation)
+            self._kafka.offsets.update(offsets)
+
+        with suppress(KafkaError):
+            await self._wire.ask(self.client, f"offsets {sorted(offsets.items())}", write)
+            self.input.ledger.mark_committed(offsets)
 
     async def _assign(self, before: "asyncio.Task[None] | None", generation: int, partitions: Collection[int]) -> None:
         if before is not None:

@@ -51,6 +51,7 @@ class World:
             "restart": [partial(self._start, n) for n in self.disks if n not in self.workers],
             "tell": [partial(self._tell, w) for w in self._untold(awake)],
             "complete": [self._complete] if self._all_ready() else [],
+            "commit": [partial(self._commit, w) for w in awake if w.readable],
             "wake": [partial(self._wake, w) for w in asleep],
             "rebalance": [self._rebalance] if not group.is_rebalancing and awake else [],
             "cut": [partial(self._cut, w) for w in awake if w.is_draining],
@@ -178,6 +179,10 @@ class World:
     def _time_out(self, transactional_id: str) -> None:
         self._fault("a transaction timed out")
         self.kafka.time_out(transactional_id)
+
+    def _commit(self, worker: Worker) -> None:
+        worker.commit()
+        self._settle(worker)
 
     # How the world goes on by itself.
 

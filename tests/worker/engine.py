@@ -59,7 +59,7 @@ class Broker:
         """Transactional producers."""
         return dict.fromkeys(partitions, self)
 
-    async def commit(self, sends: Sequence[Send], offsets: Mapping[Partition, int], group: str) -> list[int]:
+    async def commit(self, sends: Sequence[Send]) -> list[int]:
         """A transaction, committed once its records are acknowledged."""
         return [await delivery.answer for delivery in map(self._take, sends)]
 
@@ -83,10 +83,9 @@ class Offsets:
     def lag(self, tp: Partition, received: int | None = None) -> int | None:
         return self.lags.get(tp, 0)
 
-    def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
-        for tp, next_offset in offsets.items():
-            self.marked.append((tp, next_offset, generation))
-            self.ledger.mark_durable_and_committed(tp, next_offset, generation)
+    def mark_durable(self, tp: Partition, next_offset: int, generation: int | None) -> None:
+        self.marked.append((tp, next_offset, generation))
+        self.ledger.mark_durable(tp, next_offset, generation)
 
 
 class Engine:
@@ -102,7 +101,7 @@ class Engine:
         clocks = Clocks(lambda: 0.0, lambda: SCORED_AT)
         self.given_up = 0
         delivery = AtLeastOnce(
-            self.broker, self.held, self.offsets, self.broker, "group", CHANGELOG, observer, clocks, self._give_up
+            self.broker, self.held, self.offsets, self.broker, CHANGELOG, observer, clocks, self._give_up
         )
         delivery.linger_s = 0
         self.held.take_over = delivery.take_over
