@@ -94,10 +94,10 @@ def clear_sessions(rows: Rows) -> None:
 
 
 def begun_anew(rows: Rows, first_seen: NDArray[np.int64]) -> Rows:
-    """``rows`` [n] that start over at ``first_seen`` [n], ms, as if they had been deleted before; of their memory the
-    latest event ids stay, which are those since then already."""
+    """``rows`` [n] that start over at ``first_seen`` [n], ms, as if they had been deleted before. A freeze stays, and
+    of the events' memory the latest ids, which are those since then already."""
     fresh = np.zeros(len(rows), ROW)
-    for name in ("recent_count", "recent"):
+    for name in ("frozen_at", "recent_count", "recent"):
         fresh[name] = rows[name]
     fresh["first_seen"] = first_seen
     return fresh
