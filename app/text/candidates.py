@@ -16,6 +16,7 @@ _AFTER_LETTER = frozenset(group("after letter size"))
 _BEFORE_WORD = frozenset((",", *group("before word size")))
 _AFTER_WORD = frozenset((",", *group("after word size")))
 _AFTER_WORD_HITS = frozenset(("color", "instead", "change"))
+_COLORS = frozenset(("color", "bare color"))
 _WORN = ("clothing", "shoes")
 _JOINING = frozenset("'-&_@#")
 
@@ -74,7 +75,7 @@ def _word(at: Reading, index: int) -> str:
     before, after = at.before(start), at.after(end)
     following = at.hits[index + 1] if index + 1 < len(at.hits) else ("", len(at.tokens) + 9, 0, "")
     worn = following[1] <= end + 1 and (following[3] in _WORN or following[0] in _AFTER_WORD_HITS)
-    if worn or before in ("size", "sizes"):
+    if worn or before in ("size", "sizes") or (not after and at.follows(index, _COLORS)):
         return "size"
     ends = not after or after in _AFTER_WORD
     return "size" if ends and (not before or before in _BEFORE_WORD or at.follows(index, _CUES)) else ""

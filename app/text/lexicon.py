@@ -1,7 +1,7 @@
 """The gazetteers as one trie of tokens, and the longest words of it in a text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -12,6 +12,7 @@ Hit = tuple[str, int, int, str]
 
 _TOKEN = re.compile(r"[a-z]+|[0-9]+|.", re.DOTALL)
 _ENTRY = ""  # the key of a node's own (kind, value): no token is empty
+_Entry = tuple[str, str]
 _Node = dict[str, Any]
 
 tokenise = _TOKEN.findall
@@ -19,24 +20,31 @@ tokenise = _TOKEN.findall
 
 
 class Lexicon:
-    """Words of several kinds, looked up by the token."""
+    """Words of several kinds in a trie of tokens, looked up by the token.
 
-    def __init__(self) -> None:
-        self._root: _Node = {}
+    A word that no longer word continues is its bare entry instead of a node: most are, and the less memory a lookup
+    touches, the faster it is.
+    """
 
-    def add(self, word: str, kind: str, value: str = "") -> None:
-        """Make ``word`` (folded) known; the kind it was first given stays."""
-        node = self._root
-        for token in tokenise(word):
-            node = node.setdefault(token, {})
-        node.setdefault(_ENTRY, (kind, value))
+    def __init__(self, words: Iterable[tuple[str, str, str]]) -> None:
+        """Take (kind, value, folded word); of two kinds of one word the earlier holds."""
+        root: _Node = {}
+        for kind, value, word in words:
+            node = root
+            for token in tokenise(word):
+                node = node.setdefault(token, {})
+            node.setdefault(_ENTRY, (kind, value))
+        self._find = _compact(root).get
 
     def hits(self, tokens: list[str]) -> list[Hit]:
         """The longest known words of ``tokens``, from left to right, none overlapping."""
         hits = []
         free = 0
-        for start, node in enumerate(map(self._root.get, tokens)):
+        for start, node in enumerate(map(self._find, tokens)):
             if node is None or start < free:
+                continue
+            if node.__class__ is tuple:
+                hits.append((node[0], start, start + 1, node[1]))
                 continue
             end, entry = _longest(node, tokens, start + 1)
             if entry is not None:
@@ -45,13 +53,24 @@ class Lexicon:
         return hits
 
 
-def _longest(node: _Node, tokens: list[str], position: int) -> tuple[int, tuple[str, str] | None]:
+def _compact(node: _Node) -> _Node:
+    return {
+        token: below if token == _ENTRY else below[_ENTRY] if below.keys() == {_ENTRY} else _compact(below)
+        for token, below in node.items()
+    }
+
+
+def _longest(node: _Node, tokens: list[str], position: int) -> tuple[int, _Entry | None]:
     end, entry = position, node.get(_ENTRY)
-    for token in tokens[position:]:
-        following = node.get(token)
-        if following is None:
+    last = len(tokens)
+    while position < last:
+        below = node.get(tokens[position])
+        if below is None:
             break
-        node, position = following, position + 1
+        position += 1
+        if below.__class__ is tuple:
+            return position, below
+        node = below
         if _ENTRY in node:
             end, entry = position, node[_ENTRY]
     return end, entry
@@ -60,11 +79,11 @@ def _longest(node: _Node, tokens: list[str], position: int) -> tuple[int, tuple[
 @cache
 def lexicon() -> Lexicon:
     """The package's own gazetteers, read once."""
-    known = Lexicon()
-    for kind, value, word in _all_words():
-        for form in _forms(word.lower()) if kind in _INFLECTED else _spellings(word.lower()):
-            known.add(form, kind, value)
-    return known
+    return Lexicon(
+        (kind, value, form)
+        for kind, value, word in _all_words()
+        for form in (_forms(word.lower()) if kind in _INFLECTED else _spellings(word.lower()))
+    )
 
 
 _INFLECTED = ("category", "one character")

@@ -17,13 +17,18 @@ WESTERN = r"\d[\d,]*(?:\.\d+)?(?: ?[kw千百万](?![a-z])(?:[1-9](?!\d))?)?"
 
 _WESTERN = re.compile(r"([\d,.]+) ?([kw千百万])?(\d)?")
 
-_ANY = re.compile("[0-9一二两俩三四五六七八九十百千万]")
+_ANY = re.compile("[0-9十百千万元块刀欧镑码尺]")
 _WORDS = frozenset((*_SCALE, *_ENGLISH))
 
 
 def has_number(folded: str, tokens: list[str]) -> bool:
-    """Whether a folded text, cut into ``tokens``, may hold a number at all."""
-    return _ANY.search(folded) is not None or not _WORDS.isdisjoint(tokens)
+    """Whether a folded text, cut into ``tokens``, may hold a size or an amount of money."""
+    return _ANY.search(folded) is not None or has_number_word(tokens)
+
+
+def has_number_word(tokens: list[str]) -> bool:
+    """Whether an English number stands in a text."""
+    return not _WORDS.isdisjoint(tokens)
 
 
 def number(text: str) -> float | None:

@@ -7,13 +7,20 @@ from typing import NamedTuple
 from app.text import price_words as words
 from app.text.numbers import CHINESE, ENGLISH, WESTERN, number, scale, spread
 
-_NUMBER = rf"{WESTERN}|{CHINESE}|\b(?:{ENGLISH})\b"
 _SIGN = r"us\$|hk\$|[$¥£€]|(?:rmb|usd|cny|eur|gbp|jpy|人民币)\s?"
-_AMOUNT = re.compile(
-    rf"(?<![a-z0-9.#_/])(?<!\d,)(?:(?P<sign>{_SIGN})\s?|(?<![-]))(?P<number>{_NUMBER})"
-    rf"(?:(?:\s?(?P<unit1>{words.UNIT}))?\s?(?P<joint>-|到|至|to|and|or|或者?)\s?(?:{_SIGN})?(?P<high>{_NUMBER}))?"
-    rf"(?P<more>\+|多(?!少)|来|几|余)?(?:[\s-]?(?P<unit>{words.UNIT}))?"
-)
+
+
+def _amount(number: str) -> re.Pattern[str]:
+    """One amount, or two joined to a range, with the signs and units of money around them."""
+    return re.compile(
+        rf"(?<![a-z0-9.#_/])(?<!\d,)(?:(?P<sign>{_SIGN})\s?|(?<![-]))(?P<number>{number})"
+        rf"(?:(?:\s?(?P<unit1>{words.UNIT}))?\s?(?P<joint>-|到|至|to|and|or|或者?)\s?(?:{_SIGN})?(?P<high>{number}))?"
+        rf"(?P<more>\+|多(?!少)|来|几|余)?(?:[\s-]?(?P<unit>{words.UNIT}))?"
+    )
+
+
+_IN_FIGURES = _amount(rf"{WESTERN}|{CHINESE}")
+_IN_WORDS = _amount(rf"{WESTERN}|{CHINESE}|\b(?:{ENGLISH})\b")
 _MEASURE = re.compile(words.MEASURE)
 _GAPS = str.maketrans(",.?!:;()", " " * 8)
 _AROUND = 0.2
@@ -30,17 +37,18 @@ class Price(NamedTuple):
 NO_PRICE = Price()
 
 
-def price(folded: str, keywords: bool) -> Price:
+def price(folded: str, keywords: bool, words_too: bool) -> Price:
     """The first price wanted in a folded text.
 
     Args:
         folded: the text.
         keywords: whether a product is named, so that a bare amount is a wish.
+        words_too: whether English numbers stand in it.
     """
     if folded.startswith(words.QUESTIONS):
         return NO_PRICE
-    for match in _AMOUNT.finditer(folded):
-        if match["number"] and (found := _wanted(match, folded, keywords)):
+    for match in (_IN_WORDS if words_too else _IN_FIGURES).finditer(folded):
+        if found := _wanted(match, folded, keywords):
             return found
     return NO_PRICE
 

@@ -1,6 +1,5 @@
 """A text with its tokens and the known words in them."""
 
-from functools import cached_property
 from itertools import accumulate
 
 from app.text.lexicon import Hit
@@ -19,15 +18,19 @@ class Reading:
         self.text = text
         self.tokens = tokens
         self.hits = hits
+        self._offsets: list[int] = []
 
-    @cached_property
+    @property
     def offsets(self) -> list[int]:
         """Where each token starts in the text, and the text's length [tokens + 1]."""
-        return list(accumulate(map(len, self.tokens), initial=0))
+        if not self._offsets:
+            self._offsets = list(accumulate(map(len, self.tokens), initial=0))
+        return self._offsets
 
     def written(self, hit: Hit) -> str:
         """The words of a hit as the shopper wrote them."""
-        return self.text[self.offsets[hit[1]] : self.offsets[hit[2]]]
+        offsets = self.offsets
+        return self.text[offsets[hit[1]] : offsets[hit[2]]]
 
     def before(self, position: int) -> str:
         """The token before one, a space passed over; empty at the start."""

@@ -9,7 +9,7 @@ from app.text.compounds import joined
 from app.text.folding import fold
 from app.text.guesses import guess
 from app.text.lexicon import lexicon, tokenise
-from app.text.numbers import has_number
+from app.text.numbers import has_number, has_number_word
 from app.text.prices import NO_PRICE, price
 from app.text.reading import Reading
 from app.text.sizes import sizes
@@ -37,15 +37,24 @@ def slots_of(text: str) -> Slots:
     tokens = tokenise(folded)
     at = Reading(text, tokens, lexicon().hits(tokens))
     numeric = has_number(folded, tokens)
-    if numeric and (spans := sizes(folded)):
+    if numeric and (spans := sizes(folded, _departments(at))):
         _put_sizes(at, spans)
     wanted = Wishes(tokens).read(joined(tokens, list(candidates(at)))) if at.hits else {}
     said = {slot: at.written(hit) for slot, hit in wanted.items()}
     if "category" not in said and (guessed := guess(folded)):
         said["category"] = text[slice(*guessed)]
-    low, high, currency = price(folded, "category" in said or "brand" in said) if numeric else NO_PRICE
+    named = "category" in said or "brand" in said
+    low, high, currency = price(folded, named, has_number_word(tokens)) if numeric else NO_PRICE
     color = wanted["color"][3] if "color" in wanted else None
     return Slots(said.get("category"), said.get("brand"), color, said.get("size"), low, high, currency)
+
+
+_HINTS = {"双": "shoes", "床": "home"}
+
+
+def _departments(at: Reading) -> set[str]:
+    named = {hit[3] for hit in at.hits if hit[0] == "category"}
+    return named.union(department for hint, department in _HINTS.items() if hint in at.tokens)
 
 
 def _put_sizes(at: Reading, spans: list[tuple[int, int]]) -> None:

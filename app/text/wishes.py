@@ -76,7 +76,8 @@ class Wishes:
         if kind == "for":
             if "swap" in seen:
                 return "change"
-            return "companion" if self._last and self._last[0] == "category" and start - self._last[2] <= 1 else ""
+            beside = self._last and self._last[0] == "category" and start - self._last[2] <= 1
+            return "companion" if beside else "removed"
         if kind == "want":
             return "change" if seen & {"owned", "received", "reject"} else "want"
         if kind == "reject" and "received" in seen and self._tokens[start] in ("instead", "而"):
