@@ -11,7 +11,27 @@ from numpy.typing import NDArray
 from app.events.decode import Rejected
 from app.state.columns import Change
 from schemas.events import Click, Order
-from schemas.outputs import Action, RiskLevel
+from schemas.outputs import Action, AlertKind, AlertSubjectType, Reason, RiskLevel, RuleHit, Severity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """Beside the scores of n rows: what the versions on trial had to do with them; see `app.models.trial`.
+
+    ``canary`` marks the rows that the canary scored; ``shadow`` has what the shadow would have said, ``shadow_intent``
+    the column of its most probable intent, ``replaced`` what the version that served before would have said. NaN or
+    -1: it was not asked. None: there is no such version.
+    """
+
+    canary: NDArray[np.bool_] | None = None
+    shadow: NDArray[np.float32] | None = None
+    shadow_intent: NDArray[np.int64] | None = None
+    replaced: NDArray[np.float32] | None = None
+
+    def at(self, places: NDArray[Any]) -> "Tried":
+        """The same of some rows: a mask, or places in an order."""
+        columns: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Tried(**{name: None if column is None else column[places] for name, column in columns.items()})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,8 +39,7 @@ class ScoredClicks:
     """Clicks [n] with what the intent model said of them, in processing order.
 
     ``position`` is the place in the step's processing order, ``cart`` is in 1e-4 of the major unit, ``intent`` the
-    column of the most probable intent, ``session_ids`` the session of each click. ``canary`` marks those that the
-    canary scored; ``shadow`` and ``shadow_intent`` are what the shadow would have said (NaN and -1: not asked).
+    column of the most probable intent, ``session_ids`` the session of each click.
     """
 
     clicks: list[Click]
@@ -38,9 +57,7 @@ class ScoredClicks:
     probabilities: NDArray[np.float32]
     purchase: NDArray[np.float32]
     intent: NDArray[np.int64]
-    canary: NDArray[np.bool_] | None = None
-    shadow: NDArray[np.float32] | None = None
-    shadow_intent: NDArray[np.int64] | None = None
+    tried: Tried = field(default_factory=Tried)
 
     @property
     def event_ids(self) -> list[str]:
@@ -51,24 +68,74 @@ class ScoredClicks:
         """The clicks that ``keep`` [n] marks."""
         kept: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         for name, column in kept.items():
-            if column is not None:
+            if isinstance(column, Tried):
+                kept[name] = column.at(keep)
+            elif column is not None:
                 kept[name] = column[keep] if isinstance(column, np.ndarray) else list(compress(column, keep))
         return ScoredClicks(**kept)
 
 
 @dataclass(frozen=True, slots=True)
+class RaisedAlert:
+    """An alert that an order raises; ``key`` is its dedupe key with its window, ``count`` how many it stands for."""
+
+    kind: AlertKind
+    key: str
+    severity: Severity
+    title: str
+    subject: tuple[AlertSubjectType, str]
+    count: int
+    first_ts: int
+    last_ts: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was decided about one order; ``score`` is None when the model gave no number."""
+    """What was decided about one order.
+
+    ``score`` is None when the model gave no number. ``supersedes`` is the decision about the same order before, and
+    ``account`` that by which this order froze its account. ``reasons`` are those of rules and lists, strongest first;
+    the model's are given where ``is_explained``.
+    """
 
     score: int | None
     level: RiskLevel
     action: Action
-    alert_window: int | None  # start in ms of the window whose alert this order raises
+    policy: str
+    decision_id: str
+    supersedes: str | None
+    expires_at: int | None
+    account: str | None
+    hits: Sequence[RuleHit]
+    reasons: Sequence[Reason]
+    is_explained: bool
+    alerts: Sequence[RaisedAlert]
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """A freeze that a label ended; ``superseded`` is the decision that it was.
+
+    ``position`` is the label's place in the step's processing order.
+    """
+
+    partition: int
+    position: int
+    user: str
+    ts: int
+    source_event_id: str
+    decision_id: str
+    superseded: str | None
+    trace: bytes | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredOrders:
-    """Orders [m] with what the risk model and the policy said of them, sorted by user, then by processing order."""
+    """Orders [m] with what the risk model and the policy said of them, sorted by user, then by processing order.
+
+    ``lifts`` are the freezes that labels ended among them, in the order of processing.
+    """
 
     orders: list[Order]
     users: list[str]
@@ -81,8 +148,8 @@ class ScoredOrders:
     probability: NDArray[np.float32]
     contributions: NDArray[np.float32]
     verdicts: list[Verdict]
-    canary: NDArray[np.bool_] | None = None
-    shadow: NDArray[np.float32] | None = None
+    lifts: Sequence[Lift]
+    tried: Tried = field(default_factory=Tried)
 
     @property
     def event_ids(self) -> list[str]:

@@ -17,8 +17,10 @@ from app.events.records import Records, gather
 from app.features.scan import Flags, Ints, last_rows
 from app.models.runtime import IntentScorer, RiskScorer
 from app.models.trial import Trial
+from app.rules.book import RuleBook
+from app.rules.policy import BUILT_IN
 from app.scoring.clicks import score_clicks
-from app.scoring.orders import score_orders
+from app.scoring.orders import Judges, score_orders
 from app.scoring.sessions import close_over, closed_rows
 from app.state.partition_rows import partition_changes
 from app.state.rows import Rows, begun_anew
@@ -27,12 +29,13 @@ from app.state.state import State
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The models in force, passed in like everything else that is not the step's own."""
+    """The models and the ruleset in force, passed in like everything else that is not the step's own."""
 
     intent: IntentScorer
     risk: RiskScorer
     intent_trial: Trial[IntentScorer] = field(default_factory=Trial)
     risk_trial: Trial[RiskScorer] = field(default_factory=Trial)
+    rules: RuleBook = BUILT_IN
 
 
 def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Sequence[Rejected] = ()) -> Effects:
@@ -44,7 +47,7 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
     Args:
         state: rows and watermarks; changed in place, in memory only.
         aligned: records by partition, each in order of event time.
-        models: score clicks and orders.
+        models: score clicks and orders, and decide on these.
         rejected: records that did not decode; they are passed on to the dead letters.
     """
     effects = Effects(rejected=list(rejected))
@@ -83,7 +86,8 @@ def _process(state: State, records: Records, batch: Batch, models: Models, effec
     _begin(state, slots, rows, fresh, batch.ts[starts], effects)
     before = rows.copy()
     seen = score_clicks(state.table, records, batch, user, slots, rows, models.intent, models.intent_trial, effects)
-    score_orders(state.table, records, batch, user, slots, before, rows, seen, models.risk, models.risk_trial, effects)
+    judges = Judges(models.risk, models.risk_trial, models.rules)
+    score_orders(state, records, batch, user, slots, before, rows, seen, judges, effects)
     last = last_rows(starts, len(batch))
     rows["last_seen"] = np.maximum(seen_before(rows, np.arange(len(rows)), batch)[last], batch.ts[last])
     rows["accepted"] = batch.accepted[last]
@@ -108,4 +112,4 @@ def _begin(state: State, slots: Ints, rows: Rows, fresh: Flags, ts: Ints, effect
         effects.closed += closed_rows(state.table, slots[ending], rows[ending])
     rows[fresh] = begun_anew(rows[fresh], ts[fresh])
     for slot in slots[fresh].tolist():
-        state.table.clear_beside(slot)
+        state.table.begin_anew(slot)

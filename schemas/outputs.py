@@ -53,7 +53,7 @@ Action = Literal["allow", "warn", "verify", "review", "block", "freeze"]
 ReasonSource = Literal["rule", "model", "list"]
 RuleMode = Literal["live", "shadow"]
 SubjectType = Literal["order", "user", "session", "device"]
-AlertSubjectType = Literal["order", "user", "session", "device", "card", "ip", "merchant", "model", "topic"]
+AlertSubjectType = Literal["order", "user", "session", "device", "card", "ip", "merchant", "model", "topic", "rule"]
 AlertKind = Literal["risk", "velocity", "drift", "model", "pipeline"]
 Severity = Literal["info", "warning", "critical"]
 Outcome = Literal["purchase", "abandoned_cart", "browse", "support"]
@@ -75,6 +75,7 @@ Probability = Annotated[float, Meta(ge=0, le=1)]
 Amount = Annotated[float, Meta(ge=0, description="Major units.")]
 Count = Annotated[int, Meta(ge=0)]
 Score = Annotated[int, Meta(ge=0, le=100, description="Higher is riskier.")]
+AlertId = Annotated[str, Meta(min_length=1, max_length=MAX_ID + 128, description="Dedupe key and window.")]
 OutputId = Annotated[str, Meta(min_length=1, max_length=MAX_ID + 32, description="Made from an input's id.")]
 Visitor = Annotated[Id, Meta(description="The input's user_id, else its anonymous_id.")]
 
@@ -152,6 +153,7 @@ class Reason(Struct, frozen=True, gc=False, omit_defaults=True):
     text: str
     feature: str | None = None
     value: float | str | None = None
+    technique: Annotated[str | None, Meta(description="MITRE F3 technique, such as F1012.")] = None
 
 
 class RuleHit(Struct, frozen=True, gc=False):
@@ -225,7 +227,7 @@ class Alert(Struct, frozen=True, gc=False, omit_defaults=True):
     event_id: OutputId
     ts: EventTime
     scored_at: Millis
-    alert_id: OutputId
+    alert_id: AlertId
     kind: AlertKind
     severity: Severity
     title: Name

@@ -21,6 +21,7 @@ COMMANDS = {
     "rules": Lazy("app.cli.rules:rules", "Check rulesets, try them on history, put them in force."),
     "train": Lazy("app.cli.train:train", "Train the models."),
     "evaluate": Lazy("app.cli.evaluate:evaluate", "Measure the models on data that did not train them."),
+    "models": Lazy("app.cli.models:models", "Show, promote, roll back and try versions of the models."),
     "state": Lazy("app.cli.state:state", "Look into a worker's state."),
     "schema": Lazy("app.cli.schema:schema", "Export the contracts."),
 }

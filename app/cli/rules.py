@@ -13,7 +13,7 @@ from app.rules.catalogue import CATALOGUE
 from app.rules.compiling import compile_ruleset
 from app.rules.problems import Problem, RulesetError
 from app.rules.reading import lines_of, read_ruleset
-from app.rules.ruleset import Rule
+from schemas.ruleset import Rule
 
 
 @click.group()

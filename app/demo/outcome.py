@@ -103,13 +103,21 @@ async def _records(broker: str, partitions: list[TopicPartition]) -> AsyncIterat
         bootstrap_servers=broker, auto_offset_reset="earliest", isolation_level="read_committed"
     ) as consumer:
         consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
+        ends = await _high_watermarks(broker, partitions)
         left = {partition for partition, end in ends.items() if end}
         while left:
             for records in (await consumer.getmany(*left, timeout_ms=500)).values():
                 for record in records:
                     yield record
             left = {partition for partition in left if await consumer.position(partition) < ends[partition]}
+
+
+async def _high_watermarks(broker: str, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where partitions end. What committed offsets made seem done may still wait there for its transaction's marker:
+    the broker writes the markers of a transaction one partition after the other."""
+    async with AIOKafkaConsumer(bootstrap_servers=broker, isolation_level="read_uncommitted") as consumer:
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+        return ends
 
 
 _INPUT = msgspec.json.Decoder(_Input)

@@ -88,10 +88,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Topics that this worker reads and that the broker, when last asked, did not know."""
         return self._thread.unknown_topics({topic for topic, _ in self.ledger.owned()})
 
-    def is_member(self) -> bool:
-        """Whether the group still counts on this consumer, as far as it can know: see `Membership`."""
-        return bool(self._thread.membership)
-
     def answered_at(self) -> int | None:
         """When the broker last answered a fetch, with records or without (ms since the epoch); None before that."""
         return self._thread.answered_at()
@@ -178,7 +174,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: Iterable[TP], generation_id: int = 0) -> None:
         """Begin with nothing in flight and nothing durable."""
         self.in_flight.clear()
-        self._thread.membership.confirm()
         self.ledger.own(
             [tuple(tp) for tp in assigned if not self._is_changelog_tp(tp)],
             generation_id,

@@ -11,7 +11,6 @@ from mode import get_logger
 
 from app.kafka.fetched import Fetched, Partition
 from app.kafka.fetcher import Active, ColumnConsumer, ColumnFetcher
-from app.kafka.membership import Membership
 from app.kafka.options import TransportOptions
 
 logger = get_logger(__name__)
@@ -72,12 +71,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def rejoin(self) -> None:
         """From any thread: see `Consumer.rejoin`."""
         self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)
-
-    @property
-    def membership(self) -> Membership:
-        """From any thread: whether the group still counts on this consumer."""
-        consumer: ColumnConsumer = self._ensure_consumer()
-        return consumer.membership
 
     def offsets(self, tp: Partition) -> tuple[int | None, int | None]:
         """From any thread: the partition's end offset as it is known now, and where its reading began."""

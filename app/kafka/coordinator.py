@@ -1,11 +1,11 @@
 """The broker's side of a transactional id (KIP-98): what is asked of its coordinators, until they answer.
 
-aiokafka's producer makes these requests one after the other from a task of its own, with pauses between transactions.
-Here they are plain calls, so that those that do not depend on each other go together.
+aiokafka's producer makes these requests from a task of its own, with pauses between transactions. Here they are plain
+calls.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count, groupby
 from typing import Any
@@ -23,11 +23,9 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.protocol.transaction import (
-    AddOffsetsToTxnRequest,
     AddPartitionsToTxnRequest,
     EndTxnRequest,
     InitProducerIdRequest,
-    TxnOffsetCommitRequest,
 )
 
 from app.kafka.fetched import Partition
@@ -57,18 +55,6 @@ def pauses() -> Iterator[float]:
         yield min(_FIRST_PAUSE_S * 2**attempt, _LONGEST_PAUSE_S)
 
 
-async def together(*parts: Coroutine[Any, Any, Any]) -> list[Any]:
-    """What all of them return; when one fails the others are ended."""
-    tasks = [asyncio.create_task(part) for part in parts]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        raise
-
-
 def by_topic(partitions: Iterable[Partition]) -> list[tuple[str, list[int]]]:
     """Partition numbers by topic."""
     return [(topic, [tp[1] for tp in own]) for topic, own in groupby(sorted(partitions), lambda tp: tp[0])]
@@ -89,7 +75,7 @@ class TransactionCoordinator:
         self._client = client
         self._id = transactional_id
         self._patience = patience
-        self._nodes: dict[CoordinationType, int] = {}
+        self._found: int | None = None
 
     async def next_epoch(self, transaction_timeout: float) -> Epoch:
         """Fence earlier producers of the id, once their transaction is committed or aborted."""
@@ -102,33 +88,17 @@ class TransactionCoordinator:
         request = AddPartitionsToTxnRequest(self._id, epoch.producer_id, epoch.number, by_topic(partitions))
         await self._ask(request, lambda answer: [code for _, own in answer.errors for _, code in own])
 
-    async def add_group(self, epoch: Epoch, group: str) -> None:
-        """Make the offsets of a consumer group part of the transaction."""
-        request = AddOffsetsToTxnRequest(self._id, epoch.producer_id, epoch.number, group)
-        await self._ask(request, lambda answer: [answer.error_code])
-
-    async def commit_offsets(self, epoch: Epoch, group: str, offsets: Mapping[Partition, int]) -> None:
-        """Write next offsets of the group; they count when the transaction is committed."""
-        topics = [
-            (topic, [(number, offsets[topic, number], "") for number in numbers])
-            for topic, numbers in by_topic(offsets)
-        ]
-        request = TxnOffsetCommitRequest(self._id, group, epoch.producer_id, epoch.number, topics)
-        await self._ask(request, lambda answer: [code for _, own in answer.errors for _, code in own], group)
-
     async def commit(self, epoch: Epoch) -> None:
         """Commit the transaction."""
         request = EndTxnRequest(self._id, epoch.producer_id, epoch.number, _COMMIT)
         await self._ask(request, lambda answer: [answer.error_code])
 
-    async def _ask(self, request: object, codes: Callable[[Any], Iterable[int]], group: str | None = None) -> Any:  # noqa: ANN401 (aiokafka's responses have no types)
-        """Ask the group's coordinator, or that of transactions, until it does what it is asked."""
-        kind = CoordinationType.TRANSACTION if group is None else CoordinationType.GROUP
+    async def _ask(self, request: object, codes: Callable[[Any], Iterable[int]]) -> Any:  # noqa: ANN401 (aiokafka's responses have no types)
+        """Ask until it is done."""
         deadline = asyncio.get_running_loop().time() + self._patience
         for pause in pauses():
             try:
-                node = await self._node(kind, self._id if group is None else group)
-                answer = await self._client.send(node, request, group=ConnectionGroup.COORDINATION)
+                answer = await self._client.send(await self._node(), request, group=ConnectionGroup.COORDINATION)
                 error = _first_error(codes(answer))
             except KafkaError as failure:
                 error = failure
@@ -137,14 +107,14 @@ class TransactionCoordinator:
             if not (isinstance(error, _TRANSIENT) or error.retriable) or self._is_over(deadline):
                 raise error
             if not isinstance(error, ConcurrentTransactions):
-                self._nodes.pop(kind, None)
+                self._found = None
             await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
 
-    async def _node(self, kind: CoordinationType, key: str) -> int:
-        if kind not in self._nodes:
-            self._nodes[kind] = await self._client.coordinator_lookup(kind, key)
-        return self._nodes[kind]
+    async def _node(self) -> int:
+        if self._found is None:
+            self._found = await self._client.coordinator_lookup(CoordinationType.TRANSACTION, self._id)
+        return self._found
 
     def _is_over(self, deadline: float) -> bool:
         return asyncio.get_running_loop().time() >= deadline

@@ -14,7 +14,6 @@ from aiokafka.protocol.fetch import FetchRequest
 
 from app.kafka.columns import ColumnResult
 from app.kafka.fetched import Fetched, Partition
-from app.kafka.membership import Membership
 from app.kafka.options import TransportOptions
 
 _UNTAKEN_BACKOFF = 0.005
@@ -224,13 +223,10 @@ class ColumnConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         )
         self._options = options
         self._fetcher: Any
-        self.membership = Membership(self._session_timeout_ms / 1000)
 
     async def start(self) -> None:
         """Connect, with a fetcher of ours in the place of aiokafka's."""
         await super().start()
-        if self._group_id is not None:
-            self.membership.watch(self._coordinator)
         await self._fetcher.close()
         self._fetcher = ColumnFetcher(
             self._options,

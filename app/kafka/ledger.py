@@ -75,14 +75,6 @@ class Ledger:
             if account.durable is not None and account.durable != account.committed
         }
 
-    def mark_durable_and_committed(self, tp: Partition, next_offset: int, generation: int | None = None) -> None:
-        """Say that the piece ending at `next_offset` and its offset were committed together, in a transaction."""
-        account = self._accounts.get(_plain(tp))
-        if account is None or generation not in (None, account.generation):
-            return
-        account.committed = next_offset
-        self.mark_durable(tp, next_offset, generation)
-
     def mark_committed(self, offsets: Mapping[Partition, int]) -> None:
         """Say that the broker has these offsets; those never marked are offered again by `committable`."""
         for tp, offset in offsets.items():

@@ -1,4 +1,6 @@
-"""One transactional producer for each input partition: outputs, changelog and input offsets commit together or not.
+"""One transactional producer for each input partition: outputs and changelog commit together or not at all.
+
+Input offsets are in the changelog, in the partition's own row: the transaction needs no others.
 
 The transactional id belongs to the partition, not to the worker: whoever takes the partition over fences whoever
 wrote before (KIP-98). So a worker that slept through its session can write nothing that a consumer of committed records
@@ -15,7 +17,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, LeaderNotAvailableError, NoError, for_code
 from aiokafka.protocol.produce import ProduceRequest
 
-from app.kafka.coordinator import Epoch, TransactionCoordinator, pauses, together
+from app.kafka.coordinator import Epoch, TransactionCoordinator, pauses
 from app.kafka.fetched import Partition
 from app.kafka.options import TransportOptions
 from app.kafka.producer import DeliveryFailed, Send, build_batches
@@ -50,13 +52,11 @@ class TransactionalProducer:
         await self._client.bootstrap()
         self._epoch = await self._coordinator.next_epoch(self._options.transaction_timeout)
 
-    async def commit(self, sends: Sequence[Send], offsets: Mapping[Partition, int], group: str) -> list[int]:
-        """Write records and input offsets in one transaction.
+    async def commit(self, sends: Sequence[Send]) -> list[int]:
+        """Write records in one transaction.
 
         Args:
-            sends: of different partitions.
-            offsets: next offsets of the inputs.
-            group: consumer group that the offsets are of.
+            sends: of different partitions; at least one.
 
         Returns:
             For each of ``sends`` the offset after its last record.
@@ -68,13 +68,8 @@ class TransactionalProducer:
         """
         batches = [build_batches(self._options, one, transactional=True) for one in sends]
         partitions = [one.tp for one in sends]
-        await together(
-            *([self._coordinator.add_partitions(self._epoch, partitions)] if partitions else []),
-            self._coordinator.add_group(self._epoch, group),
-        )
-        written, _ = await together(
-            self._write(partitions, batches), self._coordinator.commit_offsets(self._epoch, group, offsets)
-        )
+        await self._coordinator.add_partitions(self._epoch, partitions)
+        written = await self._write(partitions, batches)
         await self._coordinator.commit(self._epoch)
         return [written[tp] for tp in partitions]
 

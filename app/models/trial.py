@@ -1,6 +1,8 @@
 """Versions on trial beside the one that serves: a canary scores a share of the users, a shadow scores unseen.
 
-A trial never costs an output: where a version on trial raises, the serving version's scores stand.
+While a version is new, the one that it replaced is a shadow too: on the same events the two can be compared, whatever
+happens to the events meanwhile. A trial never costs an output: where a version on trial raises, the serving version's
+scores stand.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
@@ -17,8 +18,6 @@ from app.models.side_states import SideStates
 Scorer = TypeVar("Scorer")
 Scores = TypeVar("Scores")
 Flags = NDArray[np.bool_]
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(eq=False)
@@ -36,7 +35,6 @@ class Tried(Generic[Scorer]):
             return call(self.model)
         except Exception as error:  # whatever a version on trial does, the events go on
             self.failure = f"{type(error).__name__}: {error}"
-            log.exception("a version on trial failed and is not asked again")
             return None
 
 
@@ -66,10 +64,16 @@ class Shadow(Tried[Scorer]):
 
 @dataclass(frozen=True, slots=True)
 class Trial(Generic[Scorer]):
-    """What is on trial of one model."""
+    """What is on trial of one model; ``replaced`` is the version that served before, while its successor is new."""
 
     canary: Canary[Scorer] | None = None
     shadow: Shadow[Scorer] | None = None
+    replaced: Shadow[Scorer] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the version that serves is alone."""
+        return self.canary is None and self.shadow is None and self.replaced is None
 
 
 def canary_salt(name: str) -> int:

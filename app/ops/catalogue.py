@@ -5,7 +5,7 @@ from typing import Literal
 
 Kind = Literal["counter", "gauge", "histogram"]
 # Prometheus' base units (prometheus.io/docs/practices/naming) and the things a worker counts.
-UNITS = ("_total", "_seconds", "_bytes", "_records", "_rows", "_sessions")
+UNITS = ("_total", "_seconds", "_bytes", "_records", "_rows", "_sessions", "_ratio", "_info")
 
 Stage = Literal["compute", "deliver"]
 
@@ -56,6 +56,42 @@ BATCH_SECONDS = Metric(
 STAGE_SECONDS = Metric("histogram", "sluice_stage_seconds", "Wall time of one stage of a batch.", ("stage",), _SECONDS)
 MODEL_SECONDS = Metric(
     "histogram", "sluice_model_seconds", "Wall time in the model, of one batch.", ("model",), _SECONDS
+)
+
+# Versions of models.
+MODEL_VERSION = Metric(
+    "gauge", "sluice_model_version_info", "Always 1: this version is in force.", ("model", "version", "role")
+)
+MODEL_SWAPS = Metric("counter", "sluice_model_swaps_total", "Times another version took over.", ("model",))
+MODEL_REFUSALS = Metric("counter", "sluice_model_refusals_total", "Versions that did not pass.", ("model",))
+MODEL_ROLLBACKS = Metric(
+    "counter",
+    "sluice_model_rollbacks_total",
+    "Versions that were taken out of force by themselves, by why.",
+    ("model", "role", "reason"),
+)
+UNREADABLE_CONTROLS = Metric(
+    "counter", "sluice_unreadable_controls_total", "Control records that did not parse: left out."
+)
+_TRIAL = ("model", "version", "role")
+TRIAL_EVENTS = Metric("gauge", "sluice_trial_records", "Scores of a version on trial since it began.", _TRIAL)
+TRIAL_FAILURES = Metric(
+    "gauge", "sluice_trial_failed_records", "Scores of a version on trial that were no finite numbers.", _TRIAL
+)
+TRIAL_DIFFERENCE = Metric(
+    "gauge",
+    "sluice_trial_difference_ratio",
+    "Mean absolute difference of a shadow's scores from those published; of a canary, of the means.",
+    _TRIAL,
+)
+TRIAL_AGREEMENT = Metric(
+    "gauge", "sluice_trial_agreement_ratio", "Share of clicks of which a shadow names the same intent.", _TRIAL
+)
+TRIAL_SHIFT = Metric(
+    "gauge", "sluice_trial_shift_ratio", "PSI of the scores of a version on trial against those beside it.", _TRIAL
+)
+TRIAL_SLOWDOWN = Metric(
+    "gauge", "sluice_trial_slowdown_ratio", "Model time of a version on trial over that of the serving one.", _TRIAL
 )
 
 # Where it stands.

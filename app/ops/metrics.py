@@ -1,11 +1,12 @@
 """The metrics of a worker, set once per batch; ``python -m app.ops.metrics`` renews ``docs/metrics.md``."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from app.ops import catalogue as c
+from schemas.control import Comparison
 
 DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "metrics.md"
 
@@ -72,6 +73,39 @@ class Metrics:
         """A model took so long for one batch."""
         self._histograms[c.MODEL_SECONDS].labels(model).observe(seconds)
 
+    def models(self, versions: Mapping[str, Mapping[str, str]]) -> None:
+        """These versions are in force, by model and role, and no others."""
+        self._gauges[c.MODEL_VERSION].clear()
+        for model, roles in versions.items():
+            for role, version in roles.items():
+                self._set(c.MODEL_VERSION, 1, model, version, role)
+
+    def model_swapped(self, model: str) -> None:
+        """Another version took over."""
+        self._add(c.MODEL_SWAPS, 1, model)
+
+    def model_refused(self, model: str) -> None:
+        """A version did not pass."""
+        self._add(c.MODEL_REFUSALS, 1, model)
+
+    def model_rolled_back(self, model: str, role: str, reason: str) -> None:
+        """A version was taken out of force by itself."""
+        self._add(c.MODEL_ROLLBACKS, 1, model, role, reason)
+
+    def control_unreadable(self) -> None:
+        """A control record did not parse."""
+        self._add(c.UNREADABLE_CONTROLS, 1)
+
+    def trials(self, comparisons: Mapping[str, Sequence[Comparison]]) -> None:
+        """How the versions on trial compare, by model; there are no others."""
+        for metric in _TRIAL_VALUES:
+            self._gauges[metric].clear()
+        for model, found in comparisons.items():
+            for one in found:
+                for metric, value in _TRIAL_VALUES.items():
+                    if (known := value(one)) is not None:
+                        self._set(metric, known, model, one.version, one.role)
+
     def lag(self, topic: str, partition: int, records: int) -> None:
         """How far the committed offset is behind the end."""
         self._set(c.LAG, records, topic, partition)
@@ -135,6 +169,16 @@ class Metrics:
 
     def _set(self, metric: c.Metric, value: float, *labels: object) -> None:
         self._gauges[metric].labels(*labels).set(value)
+
+
+_TRIAL_VALUES: Mapping[c.Metric, Callable[[Comparison], float | None]] = {
+    c.TRIAL_EVENTS: lambda trial: trial.events,
+    c.TRIAL_FAILURES: lambda trial: trial.failures,
+    c.TRIAL_DIFFERENCE: lambda trial: trial.difference,
+    c.TRIAL_AGREEMENT: lambda trial: trial.agreement,
+    c.TRIAL_SHIFT: lambda trial: trial.shift,
+    c.TRIAL_SLOWDOWN: lambda trial: trial.latency,
+}
 
 
 def _counter(metric: c.Metric, registry: CollectorRegistry) -> Counter:

@@ -89,6 +89,17 @@ class Settings(BaseSettings):
     risk_model: str = Field("risk", min_length=1, description="name of the model that scores orders")
     risk_version: str | None = Field(None, min_length=1, description="its version (unset: the newest)")
     provider: Literal["auto", "cpu", "cuda"] = Field("auto", description="what runs the models")
+    model_window: int = Field(2_000, ge=100, description="scores by which a version on probation is judged at a time")
+    model_probation: int = Field(50_000, ge=0, description="scores for which a promoted version is on probation")
+    model_max_failures: float = Field(
+        0.01, ge=0, le=1, description="share of scores that are no finite numbers at which a version is taken out"
+    )
+    model_max_slowdown: float = Field(
+        3.0, ge=1, description="times the other version's model time at which a version is taken out"
+    )
+    model_max_shift: float = Field(
+        0.25, gt=0, description="PSI of its scores against the other version's at which a version is taken out"
+    )
 
     cloudevents_headers: bool = Field(True, description="whether outputs carry CloudEvents headers")
     watchdog_s: float = Field(60.0, ge=1, le=86_400, description="s of lag without progress that end the worker")

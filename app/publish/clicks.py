@@ -56,10 +56,10 @@ def intent_events(
 
 def _values(scored: ScoredClicks, judges: Judges[IntentScorer], scored_at: int) -> list[bytes]:
     """The events as JSON; each names the version that scored it."""
-    if scored.canary is None:
+    if scored.tried.canary is None:
         return _values_of(scored, judges.serving_ref, scored_at)
     values = [b""] * len(scored.clicks)
-    for chosen, model in ((~scored.canary, judges.serving_ref), (scored.canary, judges.canary_ref)):
+    for chosen, model in ((~scored.tried.canary, judges.serving_ref), (scored.tried.canary, judges.canary_ref)):
         found = _values_of(scored.where(chosen), model, scored_at)
         for place, value in zip(chosen.nonzero()[0].tolist(), found, strict=True):
             values[place] = value

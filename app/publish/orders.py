@@ -1,37 +1,27 @@
 """Risk events, decisions and alerts: what became of each order."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
-import numpy as np
 
-from app.effects import ScoredOrders
-from app.features.orders import ORDER_FEATURES
-from app.features.words import in_words
-from app.models.points import risk_points
+from app.effects import Lift, RaisedAlert, ScoredOrders, Verdict
 from app.models.runtime import RiskScorer
 from app.publish.judges import Judges
 from app.publish.outgoing import Outgoing, cloud_events
-from app.rules.policy import POLICY, RULESET_VERSION, decision_id
+from app.publish.reasons import order_reasons
+from app.rules.policy import LIFT_POLICY
 from schemas.outputs import (
-    MAX_REASONS,
     Alert,
     AlertSubject,
     Decision,
     DecisionRef,
-    ModelRef,
     Reason,
     RiskEvent,
     Subject,
 )
 from schemas.topics import ALERTS, DECISIONS, RISK_EVENTS
-
-_SMALLEST_POINTS = 0.5
-_NO_SCORE = Reason(
-    "MODEL_FAILURE", "model", 0.0, "The model gave no finite number for this order; it must be looked at."
-)
 
 
 @dataclass
@@ -52,27 +42,32 @@ class _Column:
         self.traces.append(trace)
 
 
-def order_events(
-    scored: ScoredOrders, judges: Judges[RiskScorer], scored_at: int, with_headers: bool
-) -> Iterator[Outgoing]:
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """What made the outputs about orders, and when (ms since the epoch)."""
+
+    judges: Judges[RiskScorer]
+    ruleset_version: str
+    scored_at: int
+
+
+def order_events(scored: ScoredOrders, makers: Makers, with_headers: bool) -> Iterator[Outgoing]:
     """The records that ``scored`` yields, by topic and partition, in processing order.
 
     A decision about an order that raises no alert and one that does are equally published: a blocker waits for both.
     """
-    reasons = _reasons(scored, judges)
-    is_canary = [False] * len(scored.orders) if scored.canary is None else scored.canary.tolist()
     columns: defaultdict[tuple[str, int], _Column] = defaultdict(_Column)
-    for place in np.argsort(scored.position).tolist():
-        partition = int(scored.partition[place])
-        trace = scored.traces[place] if scored.traces else None
-        order, user, ts = scored.orders[place], scored.users[place], int(scored.ts[place])
-        model = judges.canary_ref if is_canary[place] else judges.serving_ref
-        risk = _risk(scored, place, reasons[place], model, scored_at)
-        decision = _decision(scored, place, risk, scored_at)
-        columns[RISK_EVENTS, partition].add(ts, user, risk.event_id, risk, trace)
-        columns[DECISIONS, partition].add(ts, order.order_id, decision.event_id, decision, trace)
-        if alert := _alert(scored, place, risk):
-            columns[ALERTS, partition].add(ts, user, alert.event_id, alert, trace)
+    reasons = order_reasons(scored, makers.judges)
+    turns: list[tuple[int, int, Lift | None]] = [
+        (position, place, None) for place, position in enumerate(scored.position.tolist())
+    ]
+    turns += [(lift.position, 0, lift) for lift in scored.lifts]
+    for _, place, lift in sorted(turns, key=lambda turn: turn[0]):
+        if lift is not None:
+            decision = _lifted(lift, makers)
+            columns[DECISIONS, lift.partition].add(lift.ts, lift.user, decision.event_id, decision, lift.trace)
+        else:
+            _add_order(columns, scored, place, reasons[place], makers)
     encoder = msgspec.json.Encoder()
     for (topic, partition), column in columns.items():
         values = [encoder.encode(event) for event in column.events]
@@ -82,86 +77,104 @@ def order_events(
         yield Outgoing(topic, partition, column.keys, values, headers)
 
 
-def _risk(scored: ScoredOrders, place: int, reasons: list[Reason], model: ModelRef, scored_at: int) -> RiskEvent:
+def _add_order(
+    columns: Mapping[tuple[str, int], _Column], scored: ScoredOrders, place: int, reasons: list[Reason], makers: Makers
+) -> None:
+    """Add all that one order yields."""
+    partition, ts, user = int(scored.partition[place]), int(scored.ts[place]), scored.users[place]
+    trace = scored.traces[place] if scored.traces else None
+    risk = _risk(scored, place, reasons, makers)
+    columns[RISK_EVENTS, partition].add(ts, user, risk.event_id, risk, trace)
+    verdict = scored.verdicts[place]
+    for decision in _decisions(risk, verdict):
+        columns[DECISIONS, partition].add(ts, decision.subject.id, decision.event_id, decision, trace)
+    for number, raised in enumerate(verdict.alerts):
+        alert = _alert(raised, number, risk)
+        columns[ALERTS, partition].add(ts, alert.subject.id, alert.event_id, alert, trace)
+
+
+def _risk(scored: ScoredOrders, place: int, reasons: list[Reason], makers: Makers) -> RiskEvent:
     order, verdict = scored.orders[place], scored.verdicts[place]
-    assessed = verdict.score is not None
+    is_canary = scored.tried.canary is not None and bool(scored.tried.canary[place])
     return RiskEvent(
         event_id=f"{order.event_id}:risk",
         source_event_id=order.event_id,
         user_id=scored.users[place],
         ts=int(scored.ts[place]),
-        scored_at=scored_at,
-        model=model,
+        scored_at=makers.scored_at,
+        model=makers.judges.canary_ref if is_canary else makers.judges.serving_ref,
         order_id=order.order_id,
         risk_level=verdict.level,
-        reasons=reasons if assessed else [_NO_SCORE],
-        rules=[],
-        decision=DecisionRef(decision_id(order.event_id), verdict.action),
-        ruleset_version=RULESET_VERSION,
+        reasons=reasons,
+        rules=list(verdict.hits),
+        decision=DecisionRef(verdict.decision_id, verdict.action),
+        ruleset_version=makers.ruleset_version,
         risk_score=verdict.score,
-        probability=round(float(scored.probability[place]), 6) if assessed else None,
+        probability=round(float(scored.probability[place]), 6) if verdict.score is not None else None,
     )
 
 
-def _reasons(scored: ScoredOrders, judges: Judges[RiskScorer]) -> list[list[Reason]]:
-    """Of each order the features that moved its score most, in points of it, strongest first."""
-    points = risk_points(scored.probability, scored.contributions, judges.serving.mapping)
-    if (canary := scored.canary) is not None:
-        mapping = judges.canary.mapping
-        points[canary] = risk_points(scored.probability[canary], scored.contributions[canary], mapping)
-    points = np.round(points, 2)  # so that equals stay equal, and in the catalogue's order, in batches of any size
-    strongest = np.argsort(-np.abs(points), axis=1, kind="stable")[:, :MAX_REASONS]
-    moved = np.take_along_axis(points, strongest, axis=1)
-    values = np.round(np.take_along_axis(scored.features, strongest, axis=1).astype(np.float64), 4)
-    return [
-        [
-            _reason(index, point, value)
-            for index, point, value in zip(*order, strict=True)
-            if abs(point) >= _SMALLEST_POINTS
-        ]
-        for order in zip(strongest.tolist(), moved.tolist(), values.tolist(), strict=True)
-    ]
+def _decisions(risk: RiskEvent, verdict: Verdict) -> Iterator[Decision]:
+    """What is decided about the order, and about the account if the order had it frozen."""
+    yield _decision(risk, verdict, Subject("order", risk.order_id), f"{risk.source_event_id}:decision")
+    if verdict.account is not None:
+        decision = _decision(risk, verdict, Subject("user", risk.user_id), f"{risk.source_event_id}:account")
+        yield msgspec.structs.replace(
+            decision, decision_id=verdict.account, policy=f"{verdict.policy}/account", supersedes=None
+        )
 
 
-def _reason(index: int, points: float, value: float) -> Reason:
-    feature = ORDER_FEATURES[index]
-    return Reason(feature.name.upper(), "model", points, in_words(feature, value), feature.name, value)
-
-
-def _decision(scored: ScoredOrders, place: int, risk: RiskEvent, scored_at: int) -> Decision:
-    order = scored.orders[place]
+def _decision(risk: RiskEvent, verdict: Verdict, subject: Subject, event_id: str) -> Decision:
     return Decision(
-        event_id=f"{order.event_id}:decision",
-        source_event_id=order.event_id,
+        event_id=event_id,
+        source_event_id=risk.source_event_id,
         user_id=risk.user_id,
         ts=risk.ts,
-        scored_at=scored_at,
+        scored_at=risk.scored_at,
         model=risk.model,
-        decision_id=risk.decision.decision_id,
-        subject=Subject("order", order.order_id),
-        action=risk.decision.action,
-        policy=POLICY,
+        decision_id=verdict.decision_id,
+        subject=subject,
+        action=verdict.action,
+        policy=verdict.policy,
         reasons=[reason.code for reason in risk.reasons],
+        expires_at=verdict.expires_at,
+        supersedes=verdict.supersedes,
     )
 
 
-def _alert(scored: ScoredOrders, place: int, risk: RiskEvent) -> Alert | None:
-    window = scored.verdicts[place].alert_window
-    if window is None:
-        return None
+def _lifted(lift: Lift, makers: Makers) -> Decision:
+    """The account may go on."""
+    return Decision(
+        event_id=f"{lift.source_event_id}:lift",
+        source_event_id=lift.source_event_id,
+        user_id=lift.user,
+        ts=lift.ts,
+        scored_at=makers.scored_at,
+        model=makers.judges.serving_ref,
+        decision_id=lift.decision_id,
+        subject=Subject("user", lift.user),
+        action="allow",
+        policy=LIFT_POLICY,
+        reasons=["FREEZE_LIFTED"],
+        supersedes=lift.superseded,
+    )
+
+
+def _alert(raised: RaisedAlert, number: int, risk: RiskEvent) -> Alert:
+    codes = [reason.code for reason in risk.reasons] if raised.kind == "risk" else [raised.reason]
     return Alert(
-        event_id=f"{risk.source_event_id}:alert",
+        event_id=f"{risk.source_event_id}:alert" + (f"-{number}" if number else ""),
         ts=risk.ts,
         scored_at=risk.scored_at,
-        alert_id=f"risk:user:{risk.user_id}:{window}",
-        kind="risk",
-        severity="critical",
-        title="An order of the highest risk was blocked",
-        subject=AlertSubject("user", risk.user_id),
-        count=1,
-        first_ts=risk.ts,
-        last_ts=risk.ts,
-        reasons=[reason.code for reason in risk.reasons],
+        alert_id=raised.key,
+        kind=raised.kind,
+        severity=raised.severity,
+        title=raised.title,
+        subject=AlertSubject(*raised.subject),
+        count=raised.count,
+        first_ts=raised.first_ts,
+        last_ts=raised.last_ts,
+        reasons=codes,
         source_event_id=risk.source_event_id,
         user_id=risk.user_id,
         model=risk.model,

@@ -6,7 +6,7 @@ from app.effects import Effects
 from app.publish.clicks import intent_events
 from app.publish.dead_letters import dead_letters
 from app.publish.judges import intent_judges, risk_judges
-from app.publish.orders import order_events
+from app.publish.orders import Makers, order_events
 from app.publish.outgoing import Outgoing
 from app.publish.sessions import session_events
 from app.step import Models
@@ -22,11 +22,11 @@ def publish(effects: Effects, models: Models, now_ms: int, with_headers: bool) -
         with_headers: whether outputs carry CloudEvents headers; dead letters carry their reason always.
     """
     intent = intent_judges(models.intent, models.intent_trial)
-    risk = risk_judges(models.risk, models.risk_trial)
+    makers = Makers(risk_judges(models.risk, models.risk_trial), models.rules.version, now_ms)
     for clicks in effects.clicks:
         yield from intent_events(clicks, intent, now_ms, with_headers)
     for orders in effects.orders:
-        yield from order_events(orders, risk, now_ms, with_headers)
+        yield from order_events(orders, makers, with_headers)
     if effects.closed:
         yield from session_events(effects.closed, intent, now_ms, with_headers)
     if effects.rejected:

@@ -12,8 +12,8 @@ from app.rules.language.explain import explained
 from app.rules.language.nodes import Node
 from app.rules.language.program import Evaluation, Program
 from app.rules.language.values import Mask, Texts
-from app.rules.ruleset import Policy, Rule, Ruleset, Snooze, ValueList
 from schemas.outputs import ACTIONS, Action
+from schemas.ruleset import Policy, Rule, Ruleset, Snooze, ValueList
 
 SEVERITY: Final = {action: rank for rank, action in enumerate(ACTIONS)}
 """Actions from the mildest, 0, to the strictest."""
@@ -106,6 +106,7 @@ class RuleBook:
         self.lists = tuple(lists)
         self.window_ms = window_ms
         self.version = f"{ruleset.id}/{ruleset.version}"
+        self.keys = frozenset(rule.key for rule in rules)
         self._snoozes = tuple(snoozes)
         self._program = program
         self._conditional = [place for place, policy in enumerate(policies) if policy.condition is not None]

@@ -15,9 +15,9 @@ from app.rules.language.parser import parse
 from app.rules.language.program import NamedList, Program
 from app.rules.lists import NEVER, named_list
 from app.rules.problems import Problem, RulesetError
-from app.rules.ruleset import Policy, Rule, Ruleset, Snooze, ValueList
 from app.rules.times import duration, instant
 from schemas.outputs import Action
+from schemas.ruleset import Policy, Rule, Ruleset, Snooze, ValueList
 
 _Part = TypeVar("_Part")
 _Made = TypeVar("_Made")
@@ -130,7 +130,7 @@ def _steps(policy: Policy) -> tuple[tuple[float, Action], ...]:
 def _list(each: ValueList) -> tuple[str, NamedList, ReadyList | None]:
     entries = named_list(each.entries)
     if each.kind == "named":
-        if each.field or each.score:
+        if each.field or each.score is not None:
             raise _Wrong("a list of kind named only serves `in @name`; it has no field and no score")
         return each.name, entries, None
     if each.field is None:

@@ -7,8 +7,8 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from app.rules.language.program import NamedList
-from app.rules.ruleset import Entry
 from app.rules.times import instant
+from schemas.ruleset import Entry
 
 NEVER: Final = np.iinfo(np.int64).max
 """The ms until which counts what does not expire."""

@@ -1,20 +1,23 @@
-"""The policy: from the risk level of an order to what a blocker must do."""
+"""What a score leads to where no ruleset is in force, the bands of a score, and the ids of decisions."""
 
 from typing import Final
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
-from schemas.outputs import ELEVATED_FROM, HIGHEST_FROM, Action, RiskLevel
+from app.rules.compiling import compile_ruleset
+from schemas.outputs import ELEVATED_FROM, HIGHEST_FROM, RiskLevel
+from schemas.ruleset import Policy, Ruleset, Thresholds
 
 POLICY: Final = "risk-level-1"
-RULESET_VERSION: Final = "0"  # no rules are in force; the model's score decides alone
-ALERT_WINDOW_MS: Final = 3_600_000
+LIFT_POLICY: Final = "lift"
+BUILT_IN: Final = compile_ruleset(
+    Ruleset(
+        id="built-in",
+        version="1",
+        policies=[Policy(id=POLICY, thresholds=Thresholds(review=ELEVATED_FROM, block=HIGHEST_FROM), watch=0)],
+    )
+)
+"""No rules: the model's score decides alone, and what could not be judged is looked at."""
 
-_ACTIONS: Final[dict[RiskLevel, Action]] = {
-    "normal": "allow",
-    "elevated": "review",
-    "highest": "block",
-    "not_assessed": "review",  # what could not be judged is looked at, never waved through
-}
 _NAMESPACE: Final = uuid5(NAMESPACE_URL, "https://sluice.dev/decisions")
 
 
@@ -27,11 +30,6 @@ def risk_level(score: int | None) -> RiskLevel:
     return "elevated" if score >= ELEVATED_FROM else "normal"
 
 
-def action_for(level: RiskLevel) -> Action:
-    """What the policy does at a risk level."""
-    return _ACTIONS[level]
-
-
-def decision_id(source_event_id: str) -> str:
+def decision_id(source_event_id: str, policy: str = POLICY) -> UUID:
     """UUIDv5 (RFC 9562) of the source event and the policy: the same decision however often it is made."""
-    return str(uuid5(_NAMESPACE, f"{POLICY}:{source_event_id}"))
+    return uuid5(_NAMESPACE, f"{policy}:{source_event_id}")

@@ -13,7 +13,7 @@ import msgspec
 import yaml
 
 from app.rules.problems import Problem, RulesetError
-from app.rules.ruleset import Entry, Ruleset, ValueList
+from schemas.ruleset import Entry, Ruleset, ValueList
 
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _PLACE = re.compile(r"\$\.?([^`]*)")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
 from app.batch import CLICK, Batch
-from app.effects import ClosedSession, Effects, ScoredClicks
+from app.effects import ClosedSession, Effects, ScoredClicks, Tried
 from app.events.records import Columns, Records
 from app.features.clicks import click_features
 from app.features.scan import Flags, Ints, first_rows, group_index, group_starts, last_rows, previous, ranks
@@ -17,7 +17,7 @@ from app.features.session import Sessions, SortedClicks, scan_sessions
 from app.models.runtime import IntentScorer
 from app.models.trial import Trial
 from app.scoring.sessions import closed_rows
-from app.scoring.trial import Clicks, Tried, score_clicks_with
+from app.scoring.trial import Clicks, score_clicks_with
 from app.state.columns import UserTable
 from app.state.rows import BLOCKS, MONEY_SCALE, PATH_LENGTH, Rows
 from schemas.events import Click
@@ -73,7 +73,11 @@ def score_clicks(
     scores = score_clicks_with(model, trial, to_score, rows, hidden, users)
     scored = _scored(columns, kept, seen, events, ids, features, scores)
     for row in np.isnan(scored.purchase).nonzero()[0].tolist():
-        by = trial.canary.model if trial.canary and scored.canary is not None and scored.canary[row] else model
+        by = (
+            trial.canary.model
+            if trial.canary and scored.tried.canary is not None and scored.tried.canary[row]
+            else model
+        )
         message = f"Model {by.name} {by.version} gave a number that is not finite"
         failure = columns.reject(int(kept[row]), FailureType.MODEL_FAILURE, "score", "ModelFailure", message)
         effects.rejected.append(failure)
@@ -128,9 +132,7 @@ def _scored(
         probabilities=probabilities,
         purchase=purchase,
         intent=probabilities.argmax(axis=1),
-        canary=None if tried.canary is None else tried.canary[order],
-        shadow=None if tried.shadow is None else tried.shadow[order],
-        shadow_intent=None if tried.shadow_intent is None else tried.shadow_intent[order],
+        tried=tried.at(order),
     )
 
 

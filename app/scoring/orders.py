@@ -1,21 +1,27 @@
 """Orders and labels: one user's in order, each order judged by the clicks, orders and labels before it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
-from app.batch import CLICK, ORDER, Batch
-from app.effects import Effects, ScoredOrders, Verdict
+from app.batch import CLICK, ORDER, TOPICS, Batch
+from app.effects import Effects, ScoredOrders, Tried
 from app.events.records import Records
 from app.features.orders import ORDER_FEATURES, OrderFacts, OrderSession, order_features
 from app.features.scan import Ints
-from app.models.runtime import RiskScorer, RiskScores
+from app.models.runtime import Floats, RiskScorer, RiskScores
 from app.models.score import risk_score
 from app.models.trial import Trial
-from app.rules.policy import ALERT_WINDOW_MS, action_for, risk_level
+from app.rules.book import RuleBook
+from app.rules.catalogue import OrderColumns
 from app.scoring.clicks import Seen
+from app.scoring.decisions import Decided, Decider, Turn
 from app.scoring.order_sessions import order_sessions
-from app.scoring.trial import Tried, score_orders_with
+from app.scoring.trial import score_orders_with
 from app.state.columns import UserTable
 from app.state.rows import MONEY_SCALE, Rows
+from app.state.state import State
 from schemas.events import Order
 from schemas.topics import LABELS, ORDERS
 
@@ -23,8 +29,17 @@ _LEGITIMATE = "legitimate"
 _MAX_AMOUNT = 1e15  # 1e-4 major units
 
 
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """What judges orders: the model that serves, those on trial beside it, and the ruleset in force."""
+
+    model: RiskScorer
+    trial: Trial[RiskScorer]
+    book: RuleBook
+
+
 def score_orders(
-    table: UserTable,
+    state: State,
     records: Records,
     batch: Batch,
     user: Ints,
@@ -32,27 +47,38 @@ def score_orders(
     before: Rows,
     rows: Rows,
     seen: Seen,
-    model: RiskScorer,
-    trial: Trial[RiskScorer],
+    judges: Judges,
     effects: Effects,
 ) -> None:
-    """Score the orders of ``batch`` and take its labels in; ``rows`` [users] of ``slots`` are changed in place.
+    """Score the orders of ``batch``, take its labels in and decide; ``rows`` [users] of ``slots`` change in place.
 
     Args:
         user: row of ``rows`` for each record of the batch.
         before: the rows as they were before the batch's clicks.
         seen: the batch's clicks.
+        judges: make scores and decisions.
     """
     others = np.flatnonzero(batch.kind != CLICK)
     if len(others) == 0:
         return
+    table = state.table
     found = others[batch.kind[others] == ORDER]
     clicks_before = np.cumsum(batch.kind == CLICK)[found]
     gap_ms = table.lifetimes.gap_ms
     sessions = order_sessions(before, seen, user[found], clicks_before, batch.due[found], gap_ms)
     features = _features(table, records, batch, others, user, slots, rows, sessions)
+    inputs = np.array(features, np.float32).reshape(len(features), len(ORDER_FEATURES))
+    users = [table.users[slot] for slot in slots[user[found]].tolist()]
+    scores, tried = RiskScores(np.zeros(0, np.float32), inputs), Tried()
     if len(found):
-        _judge(records, batch, found, user, table, slots, rows, features, model, trial, effects)
+        scores, tried = score_orders_with(judges.model, judges.trial, inputs, users)
+    turns = _turns(records, batch, others, user, slots)
+    columns = _columns(turns, inputs, scores, judges, tried)
+    decider = Decider(judges.book, columns, table, rows["frozen_at"].tolist(), state.flows)
+    decided = decider.decide(turns)
+    rows["frozen_at"] = decider.frozen_at
+    if len(found) or decided.lifts:
+        effects.orders.append(_scored(records, batch, found, users, inputs, scores, tried, decided))
 
 
 def _features(
@@ -99,70 +125,60 @@ def _facts(order: Order, known_frauds: int, last_fraud: int, session: OrderSessi
     )
 
 
-def _judge(
+def _turns(records: Records, batch: Batch, others: Ints, user: Ints, slots: Ints) -> list[Turn]:
+    """The orders and labels of the batch, sorted as it is."""
+    limits = np.maximum(batch.ts, batch.accepted)
+    found = []
+    for record in others.tolist():
+        columns, index, row = records.topics[TOPICS[batch.kind[record]]], int(batch.index[record]), int(user[record])
+        found.append(
+            Turn(
+                event=columns.events[index],
+                partition=int(columns.partition[index]),
+                position=int(batch.position[record]),
+                slot=int(slots[row]),
+                row=row,
+                limit=int(limits[record]),
+                trace=None if columns.traces is None else columns.traces[index],
+            )
+        )
+    return found
+
+
+def _columns(turns: Sequence[Turn], inputs: Floats, scores: RiskScores, judges: Judges, tried: Tried) -> OrderColumns:
+    """What rules read of the orders; a score by the mapping of the version that gave it, missing where it gave none."""
+    orders = [turn.event for turn in turns if isinstance(turn.event, Order)]
+    known = np.isfinite(scores.probability)
+    probability = np.where(known, scores.probability, 0)
+    points = risk_score(probability, judges.model.mapping)
+    if judges.trial.canary is not None and tried.canary is not None:
+        points[tried.canary] = risk_score(probability[tried.canary], judges.trial.canary.model.mapping)
+    return OrderColumns(orders, inputs, np.where(known, probability, np.nan), np.where(known, points, np.nan))
+
+
+def _scored(
     records: Records,
     batch: Batch,
     found: Ints,
-    user: Ints,
-    table: UserTable,
-    slots: Ints,
-    rows: Rows,
-    features: list[list[float]],
-    model: RiskScorer,
-    trial: Trial[RiskScorer],
-    effects: Effects,
-) -> None:
-    columns = records.topics[ORDERS]
-    index = batch.index[found]
-    inputs = np.array(features, np.float32).reshape(len(features), len(ORDER_FEATURES))
-    users = [table.users[slot] for slot in slots[user[found]].tolist()]
-    scores, tried = score_orders_with(model, trial, inputs, users)
-    limits = np.maximum(batch.ts, batch.accepted)[found] + ALERT_WINDOW_MS
-    points = _points(scores, model, trial, tried)
-    verdicts = _verdicts(points, batch.ts[found].tolist(), limits.tolist(), user[found].tolist(), rows)
-    orders = [columns.events[i] for i in index.tolist()]
-    effects.orders.append(
-        ScoredOrders(
-            orders=orders,
-            users=users,
-            partition=columns.partition[index],
-            position=batch.position[found],
-            traces=None if columns.traces is None else [columns.traces[i] for i in index.tolist()],
-            late=batch.late[found],
-            ts=batch.ts[found],
-            features=inputs,
-            probability=scores.probability,
-            contributions=scores.contributions,
-            verdicts=verdicts,
-            canary=tried.canary,
-            shadow=tried.shadow,
-        )
+    users: list[str],
+    inputs: Floats,
+    scores: RiskScores,
+    tried: Tried,
+    decided: Decided,
+) -> ScoredOrders:
+    columns, index = records.topics[ORDERS], batch.index[found]
+    return ScoredOrders(
+        orders=[columns.events[i] for i in index.tolist()],
+        users=users,
+        partition=columns.partition[index],
+        position=batch.position[found],
+        traces=None if columns.traces is None else [columns.traces[i] for i in index.tolist()],
+        late=batch.late[found],
+        ts=batch.ts[found],
+        features=inputs,
+        probability=scores.probability,
+        contributions=scores.contributions,
+        verdicts=decided.verdicts,
+        lifts=decided.lifts,
+        tried=tried,
     )
-
-
-def _points(scores: RiskScores, model: RiskScorer, trial: Trial[RiskScorer], tried: Tried) -> list[int | None]:
-    """The risk score of each order, by the mapping of the version that judged it; None where it gave no number."""
-    finite = np.isfinite(scores.probability)
-    probability = np.where(finite, scores.probability, 0)
-    points = risk_score(probability, model.mapping)
-    if trial.canary is not None and tried.canary is not None:
-        points[tried.canary] = risk_score(probability[tried.canary], trial.canary.model.mapping)
-    return [point if known else None for point, known in zip(points.tolist(), finite.tolist(), strict=True)]
-
-
-def _verdicts(
-    points: list[int | None], times: list[int], limits: list[int], owners: list[int], rows: Rows
-) -> list[Verdict]:
-    """The policy's verdicts in order; a user's first of the highest level in a window raises an alert.
-
-    A window that ends after its order's limit was that of a misdated order, and mutes nothing.
-    """
-    verdicts = []
-    for score, ts, limit, row in zip(points, times, limits, owners, strict=True):
-        level = risk_level(score)
-        window = None
-        if level == "highest" and not ts < rows["alerted_until"][row] <= limit:
-            window = ts - ts % ALERT_WINDOW_MS
-            rows["alerted_until"][row] = window + ALERT_WINDOW_MS
-        verdicts.append(Verdict(score, level, action_for(level), window))
-    return verdicts

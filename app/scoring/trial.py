@@ -5,11 +5,13 @@ begins with zeros, user by user at the first click: the same after a restart and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.effects import Tried
 from app.features.scan import Flags, Ints
 from app.models.runtime import IntentScorer, RiskScorer, RiskScores
 from app.models.trial import Shadow, Trial, encoder_code, merged
@@ -17,18 +19,6 @@ from app.models.waves import score_waves
 from app.state.rows import Rows
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tried:
-    """Beside the scores of n rows: which the canary made, and what the shadow would have said (NaN: not asked).
-
-    ``shadow`` has the shadow's score, ``shadow_intent`` the column of its most probable intent, -1 where not asked.
-    """
-
-    canary: Flags | None = None
-    shadow: Floats | None = None
-    shadow_intent: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,23 +47,23 @@ def score_clicks_with(
         hidden: recurrent states [users, H]; they move on in place.
         users: the name of each row.
     """
-    if trial.canary is None and trial.shadow is None:
+    if trial.is_empty:
         return *_scored(model, clicks, rows, hidden), Tried()
     before, encoders = hidden.copy(), rows["encoder"].copy()
     is_canary = _of_canary(trial, users)[clicks.user]
     mine = clicks.where(~is_canary)
     scores = _scored(model, mine, rows, hidden)
-    shadow = _shadowed(trial.shadow, mine, encoders, before, users)
+    unseen = [_shadowed(shadow, mine, encoders, before, users) for shadow in (trial.shadow, trial.replaced)]
     if trial.canary is None:
-        return *scores, _tried(None, shadow, is_canary)
+        return *scores, _tried(None, unseen, is_canary)
     rest = clicks.where(is_canary)
     theirs = trial.canary.attempt(lambda canary: _scored(canary, rest, rows, hidden))
     if theirs is None:
         _restore(rest, rows, hidden, encoders, before)
         probabilities, purchase = merged(scores, _scored(model, rest, rows, hidden), is_canary)
-        return probabilities, purchase, _tried(None, shadow, is_canary)
+        return probabilities, purchase, _tried(None, unseen, is_canary)
     probabilities, purchase = merged(scores, theirs, is_canary)
-    return probabilities, purchase, _tried(is_canary, shadow, is_canary)
+    return probabilities, purchase, _tried(is_canary, unseen, is_canary)
 
 
 def score_orders_with(
@@ -87,21 +77,27 @@ def score_orders_with(
         features: of the orders.
         users: the user of each order.
     """
-    if trial.canary is None and trial.shadow is None:
+    if trial.is_empty:
         return model.score(features), Tried()
     is_canary = _of_canary(trial, users)
     scores = model.score(features)
-    shadow = None
-    if trial.shadow is not None and (told := trial.shadow.attempt(lambda other: other.score(features))):
-        shadow = np.where(is_canary, np.float32(np.nan), told.probability)
+    unseen = Tried(
+        shadow=_orders_shadowed(trial.shadow, features, is_canary),
+        replaced=_orders_shadowed(trial.replaced, features, is_canary),
+    )
     if not is_canary.any() or trial.canary is None:
-        return scores, Tried(None, shadow)
+        return scores, unseen
     theirs = trial.canary.attempt(lambda canary: canary.score(features[is_canary]))
     if theirs is None:
-        return scores, Tried(None, shadow)
+        return scores, unseen
     for mine, other in ((scores.probability, theirs.probability), (scores.contributions, theirs.contributions)):
         mine[is_canary] = other
-    return scores, Tried(is_canary, shadow)
+    return scores, replace(unseen, canary=is_canary)
+
+
+def _orders_shadowed(shadow: Shadow[RiskScorer] | None, features: Floats, is_canary: Flags) -> Floats | None:
+    told = None if shadow is None else shadow.attempt(lambda other: other.score(features))
+    return None if told is None else np.where(is_canary, np.float32(np.nan), told.probability)
 
 
 def _of_canary(trial: Trial[IntentScorer] | Trial[RiskScorer], users: Sequence[str]) -> Flags:
@@ -139,15 +135,21 @@ def _shadowed(
     return told
 
 
-def _tried(canary: Flags | None, shadow: tuple[Floats, Floats] | None, is_canary: Flags) -> Tried:
-    if shadow is None:
-        return Tried(canary)
-    probabilities, purchase = shadow
-    scores = np.full(len(is_canary), np.nan, np.float32)
-    scores[~is_canary] = purchase
-    intents = np.full(len(is_canary), -1, np.int64)
-    intents[~is_canary] = probabilities.argmax(axis=1)
-    return Tried(canary, scores, intents)
+def _tried(canary: Flags | None, unseen: Sequence[tuple[Floats, Floats] | None], is_canary: Flags) -> Tried:
+    shadow, replaced = unseen
+    return Tried(
+        canary,
+        None if shadow is None else _asked(shadow[1], is_canary, np.nan),
+        None if shadow is None else _asked(shadow[0].argmax(axis=1), is_canary, -1),
+        None if replaced is None else _asked(replaced[1], is_canary, np.nan),
+    )
+
+
+def _asked(values: NDArray[Any], is_canary: Flags, otherwise: float) -> NDArray[Any]:
+    """A column with ``values`` where it was not the canary's turn."""
+    column = np.full(len(is_canary), otherwise, values.dtype)
+    column[~is_canary] = values
+    return column
 
 
 def _restore(clicks: Clicks, rows: Rows, hidden: Floats, encoders: Ints, before: Floats) -> None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from app.events.stream_time import MAX_JUMP_MS
 from app.state.order_log import OrderLog
 from app.state.rows import LAYOUT, ROW, Rows
+from app.state.standing import Standing
 
-_TAIL = struct.Struct("<HHH")  # lengths: session id, last event id (bytes), order log (integers)
+_TAIL = struct.Struct("<HHHH")  # lengths: session id, last event id (bytes), order log (integers), standing (bytes)
 _GROWTH = 1.25
 _FIRST_CAPACITY = 1024
 _NEVER = np.iinfo(np.int64).max
@@ -57,6 +58,7 @@ class UserTable:
         self.session_ids: list[str] = [""] * _FIRST_CAPACITY
         self.last_event_ids: list[str] = [""] * _FIRST_CAPACITY
         self.logs: dict[int, OrderLog] = {}
+        self.standings: dict[int, Standing] = {}
         self._slots: dict[str, int] = {}
         self._free: list[int] = list(range(_FIRST_CAPACITY - 1, -1, -1))
 
@@ -89,9 +91,9 @@ class UserTable:
     def write(self, slots: NDArray[np.int64], rows: Rows) -> None:
         """Put ``rows`` [n] at ``slots`` [n] and renew their deadlines."""
         self.rows[slots] = rows
-        self.deadlines[slots] = np.minimum(
-            self._ends(rows), rows["accepted"] + self.lifetimes.history_ms + self.lifetimes.grace_ms
-        )
+        deadlines = np.minimum(self._ends(rows), rows["accepted"] + self.lifetimes.history_ms + self.lifetimes.grace_ms)
+        deadlines[(rows["frozen_at"] > 0) & (rows["open"] == 0)] = _NEVER  # a freeze outlives every history
+        self.deadlines[slots] = deadlines
 
     def due(self, watermarks: NDArray[np.int64]) -> NDArray[np.int64]:
         """Slots whose deadline the watermark of their partition ([partitions], ms) has passed."""
@@ -169,10 +171,25 @@ class UserTable:
             log = self.logs[slot] = OrderLog()
         return log
 
+    def standing(self, slot: int) -> Standing:
+        """The standing of the row at ``slot``; a new one if it has none."""
+        standing = self.standings.get(slot)
+        if standing is None:
+            standing = self.standings[slot] = Standing()
+        return standing
+
+    def begin_anew(self, slot: int) -> None:
+        """Forget what lies beside the fixed part of a row whose history begins anew, but for a freeze."""
+        standing = self.standings.get(slot)
+        self.clear_beside(slot)
+        if standing is not None and (kept := standing.begun_anew()):
+            self.standings[slot] = kept
+
     def clear_beside(self, slot: int) -> None:
         """Forget what lies beside the fixed part of a row."""
         self.session_ids[slot] = self.last_event_ids[slot] = ""
         self.logs.pop(slot, None)
+        self.standings.pop(slot, None)
 
     def drop(self, partition: int) -> None:
         """Forget every row of ``partition``."""
@@ -187,9 +204,12 @@ class UserTable:
         rows = self.rows[slots]
         rows["layout"] = LAYOUT
         buffer, size = rows.tobytes(), ROW.itemsize
-        ids, events, logs = self.session_ids, self.last_event_ids, self.logs
+        ids, events, logs, standings = self.session_ids, self.last_event_ids, self.logs, self.standings
         return [
-            buffer[at : at + size] + _tail(ids[slot], events[slot], logs.get(slot) if logs else None)
+            buffer[at : at + size]
+            + _tail(
+                ids[slot], events[slot], logs.get(slot) if logs else None, standings.get(slot) if standings else None
+            )
             for at, slot in zip(range(0, len(buffer), size), listed, strict=True)
         ]
 
@@ -205,16 +225,21 @@ class UserTable:
             self._fill_tail(slot, value[size:])
 
     def _fill_tail(self, slot: int, tail: bytes) -> None:
-        session, event, numbers = _TAIL.unpack_from(tail)
-        if len(tail) != _TAIL.size + session + event + 8 * numbers:
+        session, event, numbers, standing = _TAIL.unpack_from(tail)
+        if len(tail) != _TAIL.size + session + event + 8 * numbers + standing:
             raise CorruptRow(f"A row's tail has {len(tail)} bytes, which its lengths do not explain")
         at = _TAIL.size
         self.session_ids[slot] = tail[at : at + session].decode()
         self.last_event_ids[slot] = tail[at + session : at + session + event].decode()
+        at += session + event
         if numbers:
-            self.logs[slot] = OrderLog.unpacked(tail[at + session + event :])
+            self.logs[slot] = OrderLog.unpacked(tail[at : at + 8 * numbers])
         else:
             self.logs.pop(slot, None)
+        if standing:
+            self.standings[slot] = Standing.unpacked(tail[at + 8 * numbers :])
+        else:
+            self.standings.pop(slot, None)
 
     def _slot_or_new(self, user: str, partition: int) -> int:
         slot = self._slots.get(user)
@@ -253,15 +278,16 @@ def _texts(keys: Iterable[bytes]) -> list[str]:
     return [key.decode() for key in keys]
 
 
-def _tail(session_id: str, event_id: str, log: OrderLog | None) -> bytes:
+def _tail(session_id: str, event_id: str, log: OrderLog | None, standing: Standing | None) -> bytes:
     session, event = session_id.encode(), event_id.encode()
     numbers = b"" if log is None else log.packed()
-    return _TAIL.pack(len(session), len(event), len(numbers) // 8) + session + event + numbers
+    past = b"" if standing is None else standing.packed()
+    return _TAIL.pack(len(session), len(event), len(numbers) // 8, len(past)) + session + event + numbers + past
 
 
 def check_value(value: bytes) -> bool:
     """Whether a stored value has this version's layout."""
     if len(value) < ROW.itemsize + _TAIL.size or value[0] != LAYOUT:
         return False
-    session, event, numbers = _TAIL.unpack_from(value, ROW.itemsize)
-    return len(value) == int(ROW.itemsize + _TAIL.size + session + event + 8 * numbers)
+    session, event, numbers, standing = _TAIL.unpack_from(value, ROW.itemsize)
+    return len(value) == int(ROW.itemsize + _TAIL.size + session + event + 8 * numbers + standing)

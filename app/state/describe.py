@@ -1,11 +1,13 @@
 """A stored row in words, for looking things up by hand."""
 
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
 from app.state.columns import Lifetimes, UserTable
 from app.state.rows import HISTORY_FIELDS, MONEY_SCALE, SESSION_FIELDS
+from app.state.standing import NO_DECISION, Standing
 from schemas.events import CLICK_TYPES
 from schemas.outputs import INTENTS
 
@@ -14,7 +16,8 @@ _INTERNAL = {"open", "path_length", "item_bits", "category_bits"}
 
 
 def describe(key: bytes, value: bytes) -> dict[str, Any]:
-    """The row of a user: the session if one is open, the history, and the orders of the last 30 days. Times are in ms.
+    """The row of a user: the session if one is open, the history, the orders of the last 30 days, and
+    what decisions left behind. Times are in ms.
 
     Raises:
         CorruptRow: the value does not have this version's layout.
@@ -32,9 +35,17 @@ def describe(key: bytes, value: bytes) -> dict[str, Any]:
             {"ts": ts, "count": count, "value": amount / MONEY_SCALE}
             for ts, count, amount in (zip(log.times, log.counts, log.amounts, strict=True) if log else ())
         ],
+        "frozen_at": row["frozen_at"] or None,
+        "decisions": _standing(table.standing(slot)),
         "last_event_id": table.last_event_ids[slot],
         "remembered_event_ids": min(row["recent_count"], len(row["recent"])),
     }
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    known = {"latest": standing.latest, "freeze": standing.freeze}
+    alerts = [{"since": each.first, "until": each.until, "count": each.count} for each in standing.groups]
+    return {name: str(UUID(bytes=id_)) for name, id_ in known.items() if id_ != NO_DECISION} | {"alerts": alerts}
 
 
 def _session(row: dict[str, Any]) -> dict[str, Any]:

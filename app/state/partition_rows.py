@@ -1,7 +1,8 @@
 """A worker's state as stored rows: the users' rows of each partition, and one row of the partition's own.
 
-That one holds its event time and the input offsets that all of the users' rows include. Event time is state like any
-other: after a restart the same records must be late, and the same sessions over.
+That one holds its event time, the input offsets that all of the users' rows include, and what decisions remember of
+the partition's orders. Event time is state like any other: after a restart the same records must be late, and the same
+sessions over.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import msgspec
 from app.events.stream_time import StreamTime
 from app.state.applied import Applied
 from app.state.columns import Change, check_value
+from app.state.flow import Flow
 from app.state.state import State
 
 PARTITION_KEY = b"\xff\x00partition"
@@ -22,10 +24,12 @@ _MARK = b"{"  # a user's row begins with its layout version
 
 @dataclass(frozen=True, slots=True)
 class PartitionRow:
-    """What is stored of a partition: its event time, and by input topic the next offset that no row includes."""
+    """What is stored of a partition: its event time, by input topic the next offset that no row includes, and what
+    decisions remember of its orders."""
 
     time: StreamTime
     applied: dict[str, int]
+    flow: Flow | None = None
 
 
 _DECODER = msgspec.json.Decoder(PartitionRow)
@@ -35,7 +39,9 @@ def partition_changes(state: State, partitions: Sequence[int]) -> list[Change]:
     """The rows of ``partitions`` themselves, to be stored after those of their users."""
     encode = msgspec.json.encode
     rows = {
-        number: PartitionRow(state.times.get(number, StreamTime()), state.applied[number].by_topic())
+        number: PartitionRow(
+            state.times.get(number, StreamTime()), state.applied[number].by_topic(), state.flows.get(number)
+        )
         for number in partitions
     }
     return [Change(number, [PARTITION_KEY], [encode(row)]) for number, row in rows.items()]
@@ -70,6 +76,8 @@ class PartitionRows:
             row = _DECODER.decode(latest)
             if row.time.watermark:
                 self._state.times[partition] = row.time
+            if row.flow is not None:
+                self._state.flows[partition] = row.flow
             self._state.applied.setdefault(partition, Applied()).advance(row.applied)
 
 

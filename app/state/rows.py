@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from schemas.events import CLICK_TYPES
 from schemas.topics import INPUTS
 
-LAYOUT = 4
+LAYOUT = 5
 """Version of the stored row; raise it with every change of `ROW` or of what a field means. `{` (123) is taken."""
 
 HIDDEN_UNITS = 32
@@ -49,11 +49,11 @@ HISTORY_FIELDS: list[Any] = [
     ("last_purchase", "i8"),  # ms, 0 if none
     ("known_frauds", "u4"),
     ("last_fraud", "i8"),  # ms at which the latest fraud became known, 0 if none
-    ("alerted_until", "i8"),  # ms, end of the window in which the user's alert was raised
     ("encoder", "u4"),  # of the recurrent state, see `app.models.trial.encoder_code`; 0 while there is none
     ("hidden", "f4", (HIDDEN_UNITS,)),
 ]
 MEMORY_FIELDS: list[Any] = [
+    ("frozen_at", "i8"),  # ms, since when the account is frozen; 0 if it is not
     ("recent_count", "u4"),
     ("recent", "u8", (RECENT_EVENTS,)),  # hashes of the latest event ids, a ring
     ("applied", "i8", (len(INPUTS),)),  # by input topic: the row includes every record of its user below this offset
@@ -94,9 +94,10 @@ def clear_sessions(rows: Rows) -> None:
 
 
 def begun_anew(rows: Rows, first_seen: NDArray[np.int64]) -> Rows:
-    """``rows`` [n] whose sessions and histories start over at ``first_seen`` [n], ms; the memory of events stays."""
+    """``rows`` [n] that start over at ``first_seen`` [n], ms, as if they had been deleted before. A freeze stays, and
+    of the events' memory the latest ids, which are those since then already."""
     fresh = np.zeros(len(rows), ROW)
-    for name, *_ in MEMORY_FIELDS:
+    for name in ("frozen_at", "recent_count", "recent"):
         fresh[name] = rows[name]
     fresh["first_seen"] = first_seen
     return fresh

@@ -13,6 +13,7 @@ from app.events.records import Records
 from app.events.stream_time import StreamTime
 from app.state.applied import Applied
 from app.state.columns import Lifetimes, UserTable
+from app.state.flow import Flow
 
 _SWEEP_EVERY_MS = 1_000
 
@@ -24,6 +25,7 @@ class State:
     table: UserTable
     times: dict[int, StreamTime] = field(default_factory=dict)
     applied: dict[int, Applied] = field(default_factory=dict)
+    flows: dict[int, Flow] = field(default_factory=dict)
     _swept: dict[int, int] = field(default_factory=dict)
 
     @classmethod
@@ -36,6 +38,7 @@ class State:
         self.table.drop(partition)
         self.times.pop(partition, None)
         self.applied.pop(partition, None)
+        self.flows.pop(partition, None)
         self._swept.pop(partition, None)
 
     def advance(self, records: Records) -> NDArray[np.int64]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.ops.settings import Guarantee
 from app.torture.victim import DELIVERED, DRAIN, PRODUCED, RECOVERY, TAKEOVER, WRITTEN
 
 Kind = Literal["kill", "zombie", "terminate", "broker"]
@@ -55,19 +54,14 @@ _KINDS: tuple[tuple[Kind, str | None], ...] = (
 )
 """Each comes once in a round, in an order of the seed's; random kills come twice as often."""
 
-_BEYOND_AT_LEAST_ONCE: tuple[tuple[Kind, str | None], ...] = (("zombie", DELIVERED),)
-"""What a sleeper had handed to its connection goes out when it wakes: without transactions nobody refuses it."""
 
-
-def faults(seed: int, workers: int, guarantee: Guarantee) -> Iterator[Fault]:
+def faults(seed: int, workers: int) -> Iterator[Fault]:
     """Faults without end."""
     choice = random.Random(seed)
     while True:
         kinds = [*_KINDS, ("kill", None)]
         choice.shuffle(kinds)
         for kind, window in kinds:
-            if guarantee != "exactly_once" and (window == PRODUCED or (kind, window) in _BEYOND_AT_LEAST_ONCE):
-                continue
             yield Fault(
                 kind=kind,
                 window=window,

@@ -111,7 +111,7 @@ async def _under_load(
     try:
         say(f"logs and data are in {folder}")
         say(f"{plan.rate:,} events a second, {len(workers)} workers, faults for {plan.minutes:g} minutes")
-        chosen = plan.faults or faults(plan.seed, len(workers), plan.guarantee)
+        chosen = plan.faults or faults(plan.seed, len(workers))
         await killer.run(chosen, time.monotonic() + plan.minutes * 60)
         say("waiting until the group has read to the end")
         producing.finish()

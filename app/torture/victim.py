@@ -25,9 +25,8 @@ FOLDER = "SLUICE_TORTURE_WINDOWS"
 
 PRODUCED, DELIVERED, WRITTEN, RECOVERY, DRAIN = "produced", "delivered", "written", "recovery", "drain"
 TAKEOVER = "takeover"
-"""The points: after produce and before commit, which only transactions have; after commit (at least once: after
-delivery) and before the local write; after the local write; a recovery that begins; a drain that ends; partitions that
-are assigned, and not fenced or read back yet."""
+"""The points: after produce and before commit; after commit and before the local write; after the local write; a
+recovery that begins; a drain that ends; partitions that are assigned, and not fenced or read back yet."""
 
 _STOPPING_S = 0.05  # a thread other than this one may be the one that takes the signal
 

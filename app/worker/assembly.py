@@ -1,7 +1,7 @@
 """A worker put together: the pipeline, its table and its processor on a Faust app."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.kafka.consumer import Consumer
@@ -71,16 +71,6 @@ class ConsumerOffsets:
         """See ``Ledger.mark_durable``."""
         self.consumer.ledger.mark_durable(tp, next_offset, generation)
 
-    def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
-        """See ``Ledger.mark_durable_and_committed``."""
-        for tp, next_offset in offsets.items():
-            self.consumer.ledger.mark_durable_and_committed(tp, next_offset, generation)
-        self.consumer.on_commit(True)
-
-    def is_member(self) -> bool:
-        """See ``Consumer.is_member``."""
-        return self.consumer.is_member()
-
     def rejoin(self) -> None:
         """See ``Consumer.rejoin``."""
         self.consumer.rejoin()
@@ -133,13 +123,16 @@ def assemble(settings: Settings, models: Models, observer: Observer, partitions:
     return Assembly(app, pipeline, table, processor, observer, settings)
 
 
-def _delivery(settings: Settings, app: BatchApp, table: ColumnTable, observer: Observer) -> ExactlyOnce | AtLeastOnce:
+def _delivery(settings: Settings, app: BatchApp, table: ColumnTable, observer: Observer) -> ExactlyOnce:
     """What makes steps durable, by the guarantee of the settings."""
-    offsets, changelog = ConsumerOffsets(app), table.changelog_topic_name
-    if settings.guarantee == "at_least_once":
-        return AtLeastOnce(table.held, offsets, LazySender(app), changelog, observer, CLOCKS, offsets)
+    offsets = ConsumerOffsets(app)
     producers = TransactionalProducers(settings.broker, settings.group, app.transport_options)
-    delivery = ExactlyOnce(table.held, offsets, producers, settings.group, changelog, observer, CLOCKS, offsets.rejoin)
+    transactions = (table.held, offsets, producers, table.changelog_topic_name, observer, CLOCKS)
+    delivery = (
+        ExactlyOnce(*transactions, offsets.rejoin)
+        if settings.guarantee == "exactly_once"
+        else AtLeastOnce(LazySender(app), *transactions, offsets.rejoin)
+    )
     table.held.take_over = delivery.take_over
     return delivery
 

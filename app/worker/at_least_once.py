@@ -1,32 +1,25 @@
-"""At least once: first the broker has every output, then the changelog, then the local store, then offsets may move.
+"""At least once: outputs go out at once, by themselves; rows follow in transactions, input offsets among them.
 
-The changelog waits for the outputs because rows remember what was scored: a row that is recovered while outputs of its
-events are missing would have them taken for repetitions, and never sent. If delivery fails nothing is marked, and the
-worker ends.
+So a consumer sees outputs without waiting for a commit, and sees those of steps that were cut short twice. State is as
+exact as with exactly once, by the same means: a transaction for each input partition, behind a producer that has
+fenced whoever had the partition before. A worker that slept through its session cannot write over newer rows.
 
-A worker that slept through its session sends no more rows: whoever took its partitions over has newer ones, and the
-latest in the changelog counts. It gives the work up and joins the group anew; outputs it sent by then come twice.
+Rows wait for the outputs of their events: a row that is recovered while outputs are missing would have its events taken
+for repetitions, and their outputs never sent.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-import structlog
-
 from app.kafka.producer import Send
-from app.state.columns import Change
 from app.state.held import HeldPartitions
-from app.state.held import Work as Tenure
-from app.worker.delivery import Clocks, Group, Offsets, Step
+from app.worker.delivery import Clocks, Offsets, Step
+from app.worker.exactly_once import ExactlyOnce, Producers
 from app.worker.observer import Observer
 
-STEPS_IN_FLIGHT = 4
-
-log = structlog.get_logger(__name__)
-
-_Sent = list[Awaitable[int]]
-_Logged = dict[int, Awaitable[int]]
+LINGER_S = 0.05
+"""Steps gather for so long before a transaction. Nobody waits for it, and of a user's rows only the last is written."""
 
 
 class Sender(Protocol):
@@ -37,68 +30,49 @@ class Sender(Protocol):
         ...
 
 
-class AtLeastOnce:
-    """Sends steps one behind the other; see ``app.worker.delivery.Delivery``.
+class AtLeastOnce(ExactlyOnce):
+    """See ``app.worker.delivery.Delivery``.
 
     Args:
-        held: the partitions whose rows this worker holds, with their local stores.
-        offsets: of the consumer.
-        sender: to the broker.
-        changelog: name of the changelog topic.
-        observer: told of every step that is durable.
-        clocks: the time.
-        group: the consumer group.
+        sender: of outputs.
+        held, offsets, producers, changelog, observer, clocks, give_up: see ``ExactlyOnce``.
     """
+
+    linger_s = LINGER_S
 
     def __init__(
         self,
+        sender: Sender,
         held: HeldPartitions,
         offsets: Offsets,
-        sender: Sender,
+        producers: Producers,
         changelog: str,
         observer: Observer,
         clocks: Clocks,
-        group: Group,
+        give_up: Callable[[], None],
     ) -> None:
-        self._held = held
-        self._offsets = offsets
+        super().__init__(held, offsets, producers, changelog, observer, clocks, give_up)
         self._sender = sender
-        self._changelog = changelog
-        self._observer = observer
-        self._clocks = clocks
-        self._group = group
-        self._void: set[Tenure] = set()  # of steps whose rows were not sent: all that follow them count no more
-        self._room = asyncio.Semaphore(STEPS_IN_FLIGHT)
-        self._in_flight: set[asyncio.Task[None]] = set()
-        self._latest: asyncio.Task[None] | None = None
-        self._latest_sent: asyncio.Task[_Sent] | None = None
-        self._latest_logged: asyncio.Task[_Logged] | None = None
-        self.on_change: Callable[[], None] = lambda: None
-
-    async def room(self) -> None:
-        """Until a step more may be in flight.
-
-        Raises:
-            DeliveryFailed, RecordTooLarge: a step could not be made durable.
-        """
-        async with self._room:
-            self._raise_failure()
+        self._sent: asyncio.Task[list[Awaitable[int]]] | None = None
+        self._acknowledged: asyncio.Task[bool] | None = None
 
     async def deliver(self, step: Step) -> None:
-        """Send a step's outputs, in order after those of the steps before; its changelog records follow."""
-        await self._room.acquire()
-        self._latest_sent = asyncio.create_task(self._send(step, self._latest_sent))
-        self._latest_logged = asyncio.create_task(self._log(step, self._latest_sent, self._latest_logged))
-        self._latest = task = asyncio.create_task(self._make_durable(step, self._latest_logged, self._latest))
-        self._in_flight.add(task)
-        task.add_done_callback(self._done)
+        """Send a step's outputs, after those of the steps before; once acknowledged it waits for a transaction."""
+        self._steps += 1
+        self._sent = asyncio.create_task(self._send(step, self._sent))
+        self._acknowledged = asyncio.create_task(self._acknowledge(step, self._sent, self._acknowledged))
 
     async def drain(self) -> None:
-        """Until every step in flight is durable; after a failure it waits for nothing more than the others' end."""
-        while pending := [task for task in self._in_flight if not task.done()]:
-            await asyncio.wait(pending)
+        """Until every step's outputs are acknowledged and nothing waits for a transaction, or something failed."""
+        while self._acknowledged is not None and not self._acknowledged.done():
+            await asyncio.wait([self._acknowledged])
+        await super().drain()
 
-    async def _send(self, step: Step, before: "asyncio.Task[_Sent] | None") -> _Sent:
+    def _outputs(self, partition: int, steps: Sequence[Step]) -> list[Send]:
+        """None: the broker has them."""
+        return []
+
+    async def _send(self, step: Step, before: "asyncio.Task[list[Awaitable[int]]] | None") -> list[Awaitable[int]]:
         """Hand a step's outputs over, after those of the step before; that waits while a partition is being sent."""
         if before is not None:
             await before
@@ -108,55 +82,19 @@ class AtLeastOnce:
             for out in step.work.outgoing
         ]
 
-    async def _log(self, step: Step, sent: "asyncio.Task[_Sent]", before: "asyncio.Task[_Logged] | None") -> _Logged:
-        """Once a step's outputs are acknowledged send its changelog records, after those of the step before."""
-        await asyncio.gather(*await sent)
-        if before is not None:
-            await before
-        if not self._group.is_member():
-            self._give_up(step)
-        now_ms = self._clocks.now_ms()
-        return {
-            each.partition: await self._sender.send_records(
-                Send(self._changelog, each.partition, now_ms, each.keys, each.values)
-            )
-            for each in step.work.changes
-            if self._counts(step.tenures[each.partition])  # else it would overwrite another worker's rows
-        }
+    async def _acknowledge(
+        self, step: Step, sent: "asyncio.Task[list[Awaitable[int]]]", before: "asyncio.Task[bool] | None"
+    ) -> bool:
+        """Once a step's outputs are acknowledged, and the step before waits for its transaction, so does this.
 
-    def _counts(self, tenure: Tenure) -> bool:
-        return tenure not in self._void and self._held.holds(tenure)
-
-    def _give_up(self, step: Step) -> None:
-        """Leave it unfinished in ``held``, so that the next assignment reads its partitions back."""
-        log.warning("not heard of by the group for a session: partitions are read back", partitions=[*step.tenures])
-        self._void = {tenure for tenure in self._void if self._held.holds(tenure)} | set(step.tenures.values())
-        self._group.rejoin()
-
-    async def _make_durable(
-        self, step: Step, logged: "asyncio.Task[_Logged]", before: asyncio.Task[None] | None
-    ) -> None:
-        ends = {partition: await delivery for partition, delivery in (await logged).items()}
-        if before is not None:
-            await before
-        changes = {change.partition: change for change in step.work.changes}
-        # A partition that was read back meanwhile is read again: its rows were not sent, so its offsets stay.
-        kept = [partition for partition, tenure in step.tenures.items() if self._counts(tenure)]
-        for partition in kept:
-            change = changes.get(partition, Change(partition, [], []))
-            self._held.write(step.tenures[partition], change.keys, change.values, ends.get(partition))
-        for tp, offset in step.work.next_offsets.items():
-            if tp[1] in kept:
-                self._offsets.mark_durable(tp, offset, step.generation)
-        self._observer.durable(step.work, step.computing, self._clocks.monotonic() - step.computed_at)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._room.release()
-        if task.cancelled() or task.exception() is None:
-            self._in_flight.discard(task)
-        self.on_change()
-
-    def _raise_failure(self) -> None:
-        for task in self._in_flight:
-            if task.done() and (error := task.exception()):
-                raise error
+        Returns whether it does: behind a step that could not be sent none does, and the worker ends.
+        """
+        try:
+            await asyncio.gather(*await sent)
+        except Exception as error:
+            self._end(error)
+            return False
+        if before is not None and not await before:
+            return False
+        self._enter(step)
+        return True

@@ -1,6 +1,6 @@
 """What happens to a step once it is computed: the contract of both guarantees."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,23 +36,7 @@ class Offsets(Protocol):
         ...
 
     def mark_durable(self, tp: Partition, next_offset: int, generation: int | None) -> None:
-        """Inputs below ``next_offset`` may be committed."""
-        ...
-
-    def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
-        """Inputs below these next offsets were committed, in one transaction with what they led to."""
-        ...
-
-
-class Group(Protocol):
-    """What the worker's consumer knows of its consumer group."""
-
-    def is_member(self) -> bool:
-        """Whether the group still counts on this worker, as far as it can know."""
-        ...
-
-    def rejoin(self) -> None:
-        """Have all partitions revoked and assigned again."""
+        """Inputs below ``next_offset`` are in the state that is committed, and what they led to is out."""
         ...
 
 

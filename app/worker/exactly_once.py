@@ -1,4 +1,4 @@
-"""Exactly once: a transaction carries outputs, changelog records and input offsets; the local store follows it.
+"""Exactly once: a transaction carries outputs and changelog, input offsets among it; the local store follows it.
 
 Each partition commits by itself, so commits overlap. While one is under way steps gather behind it, and the next
 transaction takes them all: a busy worker makes few large ones. Of rows that several of those steps changed, only the
@@ -51,8 +51,8 @@ log = structlog.get_logger(__name__)
 class Transactional(Protocol):
     """Commits the work of one partition; see ``app.kafka.transactions.TransactionalProducer``."""
 
-    async def commit(self, sends: Sequence[Send], offsets: Mapping[Partition, int], group: str) -> list[int]:
-        """Write records and input offsets together; tells the offset after each part's last record."""
+    async def commit(self, sends: Sequence[Send]) -> list[int]:
+        """Write records together; tells the offset after each part's last record."""
         ...
 
     async def stop(self) -> None:
@@ -88,23 +88,25 @@ class _Lane:
 class ExactlyOnce:
     """See ``app.worker.delivery.Delivery``.
 
+    ``linger_s`` is for how many seconds steps gather before each transaction, beside the time the one before takes.
+
     Args:
         held: the partitions whose rows this worker holds, with their local stores.
         offsets: of the consumer.
         producers: make a producer for each partition that is taken over.
-        group: the consumer group.
         changelog: name of the changelog topic.
         observer: told of every step that is durable.
         clocks: the time.
         give_up: called when partitions must be given up and taken back: the state in memory is of no use.
     """
 
+    linger_s = 0.0
+
     def __init__(
         self,
         held: HeldPartitions,
         offsets: Offsets,
         producers: Producers,
-        group: str,
         changelog: str,
         observer: Observer,
         clocks: Clocks,
@@ -113,7 +115,6 @@ class ExactlyOnce:
         self._held = held
         self._offsets = offsets
         self._producers = producers
-        self._group = group
         self._changelog = changelog
         self._observer = observer
         self._clocks = clocks
@@ -150,11 +151,14 @@ class ExactlyOnce:
 
     async def deliver(self, step: Step) -> None:
         """Let a step wait for the next transaction of each of its partitions."""
-        entry = _InFlight(step, set(step.tenures))
         self._steps += 1
-        for partition in step.tenures:
+        self._enter(step)
+
+    def _enter(self, step: Step) -> None:
+        entry = _InFlight(step, set(step.tenures))
+        for partition, tenure in step.tenures.items():
             lane = self._lanes.get(partition)
-            if lane is None:  # it failed, and is about to be read back
+            if lane is None or not self._held.holds(tenure):  # it failed, and is about to be read back or was
                 self._leave(entry, partition)
                 continue
             lane.waiting.append(entry)
@@ -169,6 +173,8 @@ class ExactlyOnce:
     async def _commit_all(self, partition: int, lane: _Lane) -> None:
         try:
             while lane.waiting:
+                if self.linger_s:
+                    await asyncio.sleep(self.linger_s)
                 await self._commit(partition, lane)
         except Exception as error:
             await self._fail(partition, lane, error)
@@ -180,20 +186,24 @@ class ExactlyOnce:
         entries = list(lane.waiting)
         steps = [entry.step for entry in entries]
         change = _merged_change(partition, steps)
-        sends = _sends(partition, steps, self._clocks.now_ms())
+        sends = self._outputs(partition, steps)
         if change.keys:
             sends.append(Send(self._changelog, partition, self._clocks.now_ms(), change.keys, change.values))
-        offsets = _next_offsets(partition, steps)
-        ends = await lane.producer.commit(sends, offsets, self._group)
+        ends = await lane.producer.commit(sends) if sends else []
         if self._lanes.get(partition) is not lane:
             raise PartitionLost(f"partition {partition} was given away while a transaction of it was being committed")
         self._held.write(steps[0].tenures[partition], change.keys, change.values, ends[-1] if change.keys else None)
         for step in steps[1:]:
             self._held.write(step.tenures[partition], [], [], None)
-        self._offsets.mark_committed(offsets, steps[-1].generation)
+        for tp, offset in _next_offsets(partition, steps).items():
+            self._offsets.mark_durable(tp, offset, steps[-1].generation)
         for entry in entries:
             lane.waiting.popleft()
             self._leave(entry, partition, committed=True)
+
+    def _outputs(self, partition: int, steps: Sequence[Step]) -> list[Send]:
+        """The outputs that go into the transaction."""
+        return _sends(partition, steps, self._clocks.now_ms())
 
     async def _fail(self, partition: int, lane: _Lane, error: Exception) -> None:
         """Give the partition up. Its work stays unfinished in ``held``, so that the next assignment reads it back."""
@@ -204,12 +214,17 @@ class ExactlyOnce:
             return
         del self._lanes[partition]
         if isinstance(error, HOPELESS) or isinstance(error.__cause__, HOPELESS):
-            self._failure = error
+            self._end(error)
         else:
             log.warning("a transaction failed: its partition is read back", partition=partition, reason=repr(error))
             self._give_up()
-        self._wake()
+            self._wake()
         await lane.producer.stop()
+
+    def _end(self, error: Exception) -> None:
+        """The worker cannot go on."""
+        self._failure = self._failure or error
+        self._wake()
 
     def _leave(self, entry: _InFlight, partition: int, committed: bool = False) -> None:
         """A step has left one of its partitions; once it has left them all, it is no longer in flight."""

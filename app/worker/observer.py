@@ -1,11 +1,51 @@
 """What a worker says of itself: metrics, progress and the tally, told once per step."""
 
 from collections import Counter, defaultdict
+from typing import Protocol
 
+from app.effects import Effects
 from app.ops.metrics import Metrics
 from app.ops.progress import Progress
 from app.pipeline import Work
 from app.tally import Tally
+
+
+class Registry(Protocol):
+    """What is told of the models' versions; see ``app.registry.registry.ModelRegistry``."""
+
+    async def ready(self) -> None:
+        """Until what was in force at the start is in force here."""
+
+    def called(self, name: str, version: str, rows: int, seconds: float) -> None:
+        """A version was asked to score so many rows, which took so long."""
+
+    def stepped(self, effects: Effects) -> None:
+        """A step was computed, and the next is not yet."""
+
+    def step_failed(self) -> None:
+        """A step raised, after which the worker ends."""
+
+    def look(self) -> None:
+        """Tell the metrics what is in force."""
+
+
+class NoRegistry:
+    """Where models stay what they are."""
+
+    async def ready(self) -> None:
+        """See ``Registry``."""
+
+    def called(self, name: str, version: str, rows: int, seconds: float) -> None:
+        """See ``Registry``."""
+
+    def stepped(self, effects: Effects) -> None:
+        """See ``Registry``."""
+
+    def step_failed(self) -> None:
+        """See ``Registry``."""
+
+    def look(self) -> None:
+        """See ``Registry``."""
 
 
 class Observer:
@@ -15,11 +55,14 @@ class Observer:
         self.metrics = metrics
         self.progress = progress
         self.tally = tally
+        self.registry: Registry = NoRegistry()
+        """Set by whoever runs one."""
         self._model_seconds: defaultdict[str, float] = defaultdict(float)
 
     def model_called(self, model: str, version: str, rows: int, seconds: float) -> None:
         """A version of a model was called in the step that is being computed."""
         self._model_seconds[model] += seconds
+        self.registry.called(model, version, rows, seconds)
 
     def stepped(self, work: Work, seconds: float) -> None:
         """A step was computed in ``seconds``; nothing of it is durable yet."""
@@ -27,6 +70,7 @@ class Observer:
         for model, spent in self._model_seconds.items():
             self.metrics.model(model, spent)
         self._model_seconds.clear()
+        self.registry.stepped(work.effects)
         for partition in work.enforced:
             self.metrics.enforced_alignments(partition)
 

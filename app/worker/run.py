@@ -21,12 +21,15 @@ from app.models.runtime import load_intent, load_risk
 from app.ops.metrics import Metrics
 from app.ops.progress import Progress
 from app.ops.settings import Settings
+from app.registry.notices import Notices
+from app.registry.producing import NoticeProducer
 from app.state.applied import InputTruncated
 from app.state.changelog import ChangelogMismatch
 from app.state.store import StoreLocked
 from app.step import Models
 from app.tally import Tally
 from app.worker.assembly import assemble
+from app.worker.models import ModelService, model_registry
 from app.worker.observer import Observer
 from app.worker.processor import Processor
 from app.worker.service import WorkerService
@@ -80,11 +83,17 @@ def run_worker(settings: Settings, register: Register, until_end: bool) -> dict[
     models = timed(models, time.perf_counter, observer.model_called)
     assembly = assemble(settings, models, observer, partitions)
     register(assembly.app, assembly.processor)
-    service = WorkerService(assembly, ends if until_end else None)
+    notices_by = NoticeProducer(settings.broker)
+    notices = Notices(notices_by.send)
+    observer.registry = registry = model_registry(settings, assembly.pipeline, observer, notices)
+    services = [
+        WorkerService(assembly, ends if until_end else None),
+        ModelService(settings.broker, registry, notices, notices_by),
+    ]
     _settle_runtime()
     started, cpu_started = time.monotonic(), time.process_time()
     app = assembly.app
-    worker = app.conf.Worker(app, service, loglevel=None, quiet=True, override_logging=False, redirect_stdouts=False)
+    worker = app.conf.Worker(app, *services, loglevel=None, quiet=True, override_logging=False, redirect_stdouts=False)
     try:
         worker.execute_from_commandline()
     except SystemExit as leaving:

@@ -72,7 +72,13 @@ class WorkerService(Service):  # type: ignore[misc]
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _process(self) -> None:
-        await self._assembly.processor.run()
+        registry = self._assembly.observer.registry
+        await registry.ready()
+        try:
+            await self._assembly.processor.run()
+        except Exception:
+            registry.step_failed()
+            raise
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _watchdog(self) -> None:
@@ -83,6 +89,7 @@ class WorkerService(Service):  # type: ignore[misc]
     async def _monitor(self) -> None:
         while not self.should_stop:
             self._look()
+            self._assembly.observer.registry.look()
             self._look_for_topics()
             await self.sleep(_MONITOR_S)
 

@@ -23,8 +23,8 @@ from app.rules.catalogue import OrderColumns
 from app.rules.compiling import compile_ruleset
 from app.rules.lists import named_list
 from app.rules.reading import parse_ruleset
-from app.rules.ruleset import Ruleset
 from schemas.events import Order
+from schemas.ruleset import Ruleset
 
 BATCH, ROUNDS = 1_024, 30
 

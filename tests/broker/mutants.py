@@ -2,30 +2,28 @@
 
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch
 
 from app.kafka.coordinator import TransactionCoordinator
-from app.kafka.fetched import Partition
-from app.kafka.producer import Send
+from app.kafka.producer import Send, build_batches
 from app.kafka.transactions import TransactionalProducer, TransactionalProducers
 from app.torture import victim
 from app.worker import exactly_once
 
 
 def acknowledge_before_delivery() -> AbstractContextManager[Any]:
-    """Input offsets are committed before what they stand for."""
+    """Rows, with the input offsets in them, are committed before the outputs of that input."""
     commit, end = TransactionalProducer.commit, TransactionCoordinator.commit
 
-    async def early(
-        self: TransactionalProducer, sends: Sequence[Send], offsets: Mapping[Partition, int], group: str
-    ) -> list[int]:
-        await self._coordinator.add_group(self._epoch, group)
-        await self._coordinator.commit_offsets(self._epoch, group, offsets)
+    async def early(self: TransactionalProducer, sends: Sequence[Send]) -> list[int]:
+        *outputs, rows = sends
+        await self._coordinator.add_partitions(self._epoch, [rows.tp])
+        written = await self._write([rows.tp], [build_batches(self._options, rows, transactional=True)])
         await end(self._coordinator, self._epoch)  # past the window, which is for what follows
-        return await commit(self, sends, offsets, group)
+        return [*(await commit(self, outputs) if outputs else []), written[rows.tp]]
 
     return patch.object(TransactionalProducer, "commit", early)
 

@@ -20,7 +20,7 @@ from tests.harness import MINUTE, Input, Record, Worker, click, order
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 Rows = dict[str, dict[str, Any]]
-_OF_MODELS = ("hidden", "alerted_until")
+_OF_MODELS = ("encoder", "hidden")
 
 
 def visits(users: int, clicks: int) -> list[Input]:

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from app.ops.catalogue import CATALOGUE, UNITS
 from app.ops.metrics import DOCUMENT, Metrics, document
+from schemas.control import Comparison
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
@@ -61,6 +62,12 @@ def report_everything(metrics: Metrics) -> None:
     metrics.state("sessions", 0, rows=16, size_bytes=17_000)
     metrics.recovered(0, rows=18, seconds=1.5)
     metrics.store_rebuilt("ahead")
+    metrics.models({"intent": {"serving": "1", "shadow": "2"}})
+    metrics.model_swapped("intent")
+    metrics.model_refused("intent")
+    metrics.model_rolled_back("intent", "serving", "latency")
+    metrics.control_unreadable()
+    metrics.trials({"intent": [Comparison("2", "shadow", 19, 1, 0.02, shift=0.1, agreement=0.9, latency=1.5)]})
 
 
 def test_every_declared_metric_can_be_reported(metrics: Metrics) -> None:

@@ -113,7 +113,9 @@ def test_a_file_that_is_not_toml_is_one_line(folder: Path) -> None:
 def test_every_setting_says_what_it_is_and_times_and_sizes_name_their_unit() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
-        if field.annotation in (int, float) and name not in ("partitions", "http_port", "max_batch_records"):
+        counts = {"partitions", "http_port", "max_batch_records", "model_window", "model_probation"}
+        ratios = {"model_max_failures", "model_max_slowdown", "model_max_shift"}
+        if field.annotation in (int, float) and name not in counts | ratios:
             unit = name.rpartition("_")[2]
             assert unit in ("ms", "s", "bytes"), name
             assert field.description.startswith(f"{unit} "), name

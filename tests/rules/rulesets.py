@@ -6,7 +6,7 @@ import msgspec
 
 from app.rules.book import RuleBook
 from app.rules.compiling import compile_ruleset
-from app.rules.ruleset import Ruleset
+from schemas.ruleset import Ruleset
 
 THRESHOLDS = {"warn": 50, "verify": 60, "review": 65, "block": 75, "freeze": 99}
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from app.rules.lists import NEVER, named_list
-from app.rules.ruleset import Entry
+from schemas.ruleset import Entry
 
 
 def test_of_an_entry_that_is_there_twice_the_later_expiry_counts() -> None:

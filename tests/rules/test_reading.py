@@ -7,7 +7,7 @@ import pytest
 from app.rules.compiling import compile_ruleset
 from app.rules.problems import Problem, RulesetError
 from app.rules.reading import parse_ruleset, read_ruleset
-from app.rules.ruleset import Entry
+from schemas.ruleset import Entry
 
 HEAD = "id: x\nversion: 1.10\npolicies: [{id: p, thresholds: {block: 75}}]\n"
 

@@ -34,7 +34,7 @@ FIELDS: dict[type[Struct], str] = {
     SessionEvent: f"{COMMON} session_id started_at ended_at events counts cart_value outcome intent_path",
     SlotValues: "category color brand size price_min price_max currency",
     outputs.SessionState: "started_at events duration_ms cart_value",
-    outputs.Reason: "code source contribution feature value text",
+    outputs.Reason: "code source contribution feature value text technique",
     outputs.RuleHit: "id version mode score",
     outputs.DecisionRef: "decision_id action",
     outputs.Subject: "type id",

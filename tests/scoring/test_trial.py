@@ -188,7 +188,7 @@ def test_a_shadow_publishes_nothing_and_is_scored_beside_every_click() -> None:
     worker, plain = Worker(models(shadow=shadow)), Worker(models())
     assert worker.run(*clicks(0), *clicks(1)) == plain.run(*clicks(0), *clicks(1))
     assert shadow.rows == 80
-    told = np.concatenate([clicks.shadow for work in worker.works for clicks in work.effects.clicks])
+    told = np.concatenate([clicks.tried.shadow for work in worker.works for clicks in work.effects.clicks])
     whole = Worker(models(FakeIntentModel("2", "other", seed=8)))
     whole.run(*clicks(0), *clicks(1))
     said = np.concatenate([clicks.purchase for work in whole.works for clicks in work.effects.clicks])
@@ -202,7 +202,7 @@ def test_a_shadow_with_the_same_encoder_goes_on_from_the_rows_states() -> None:
     worker.pipeline.models = Models(FakeIntentModel(), FakeRiskModel(), trial)
     worker.run(*clicks(1))
     (scored,) = worker.works[-1].effects.clicks
-    assert scored.shadow == pytest.approx(scored.purchase, abs=1e-6), (
+    assert scored.tried.shadow == pytest.approx(scored.purchase, abs=1e-6), (
         "the same weights from the same state say the same"
     )
 
@@ -211,11 +211,11 @@ def test_the_canarys_users_are_not_asked_of_the_shadow() -> None:
     worker = Worker(models(canary=Canary(FakeIntentModel("2"), 0.4), shadow=FakeIntentModel("3")))
     worker.run(*clicks(0))
     (scored,) = worker.works[-1].effects.clicks
-    assert scored.shadow is not None
-    assert scored.canary is not None
-    assert scored.shadow_intent is not None
-    assert (np.isnan(scored.shadow) == scored.canary).all()
-    assert ((scored.shadow_intent == -1) == scored.canary).all()
+    assert scored.tried.shadow is not None
+    assert scored.tried.canary is not None
+    assert scored.tried.shadow_intent is not None
+    assert (np.isnan(scored.tried.shadow) == scored.tried.canary).all()
+    assert ((scored.tried.shadow_intent == -1) == scored.tried.canary).all()
 
 
 def test_a_canary_that_raises_loses_no_event_and_is_not_asked_again() -> None:
@@ -267,9 +267,9 @@ def test_a_canary_judges_the_orders_of_its_users_by_its_own_mapping() -> None:
     assert others == [r for r in before if r.body["user_id"] not in CANARY_USERS]
     assert {r.body["model"]["version"] for r in on(DECISIONS, found)} == {"1", "2"}
     (scored,) = worker.works[-1].effects.orders
-    assert scored.shadow is not None
-    assert scored.canary is not None
-    assert scored.shadow[~scored.canary] == pytest.approx(0.15)
+    assert scored.tried.shadow is not None
+    assert scored.tried.canary is not None
+    assert scored.tried.shadow[~scored.tried.canary] == pytest.approx(0.15)
 
 
 def test_side_states_are_bounded_and_a_user_whose_place_was_taken_begins_anew() -> None:

@@ -1,7 +1,7 @@
 """Kafka as plain data: logs with transactions and their markers, producer epochs, a group's committed offsets."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -28,7 +28,6 @@ class Transaction:
     outcome: Outcome = Outcome.OPEN
     decided: Outcome = Outcome.OPEN
     touched: dict[Partition, None] = field(default_factory=dict)
-    offsets: dict[Partition, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ class Kafka:
         return known.epoch
 
     def add_partitions(self, transactional_id: str, epoch: Epoch, partitions: Iterable[Partition]) -> None:
-        """Begin a transaction where there is none, and make partitions part of it; so are the group's offsets."""
+        """Begin a transaction where there is none, and make partitions part of it."""
         producer = self._producer(transactional_id, epoch)
         if producer.transaction is None:
             producer.transaction = Transaction()
@@ -135,10 +134,6 @@ class Kafka:
         base = self.write(tp, written)
         producer.written[tp] = sequence + len(entries), {**bases, sequence: base}
         return base
-
-    def add_offsets(self, transactional_id: str, epoch: Epoch, offsets: Mapping[Partition, int]) -> None:
-        """Have input offsets committed with the producer's transaction."""
-        self._open(self._producer(transactional_id, epoch)).offsets.update(offsets)
 
     def commit(self, transactional_id: str, epoch: Epoch) -> None:
         """Decide the producer's transaction; asked again afterwards it is fine too."""
@@ -165,8 +160,6 @@ class Kafka:
         transaction.outcome = transaction.decided
         for tp in transaction.touched:
             self.logs[tp].append(Entry(None, None, [], transaction, is_marker=True))
-        if transaction.outcome is Outcome.COMMITTED:
-            self.offsets.update(transaction.offsets)
 
     def transactions(self, decided: bool) -> list[str]:
         """Ids that have a transaction, either to be finished or still open."""

@@ -7,11 +7,9 @@ from typing import Any
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import (
-    AddOffsetsToTxnRequest,
     AddPartitionsToTxnRequest,
     EndTxnRequest,
     InitProducerIdRequest,
-    TxnOffsetCommitRequest,
 )
 from aiokafka.record.default_records import DefaultRecordBatch
 
@@ -34,11 +32,6 @@ def answered(kafka: Kafka, request: Any) -> SimpleNamespace:  # noqa: ANN401 (ai
         case AddPartitionsToTxnRequest():
             topics = _partitions(request._topics)
             return _for_each(topics, lambda: kafka.add_partitions(id_, epoch, topics))
-        case AddOffsetsToTxnRequest():
-            return SimpleNamespace(error_code=_code(lambda: kafka.add_partitions(id_, epoch, ())))
-        case TxnOffsetCommitRequest():
-            offsets = {(topic, number): offset for topic, own in request._topics for number, offset, _ in own}
-            return _for_each(list(offsets), lambda: kafka.add_offsets(id_, epoch, offsets))
         case EndTxnRequest():
             return SimpleNamespace(error_code=_code(lambda: kafka.commit(id_, epoch)))
     raise TypeError(f"this broker does not know {request}")
@@ -49,7 +42,7 @@ def described(request: Any) -> str:  # noqa: ANN401 (aiokafka's requests have no
     what: object = ""
     if isinstance(request, ProduceRequest):
         what = [(topic, number) for topic, own in request._topics for number, _ in own]
-    elif isinstance(request, (AddPartitionsToTxnRequest, TxnOffsetCommitRequest)):
+    elif isinstance(request, AddPartitionsToTxnRequest):
         what = request._topics
     return f"{request._transactional_id} {type(request).__name__.removesuffix('Request')} {what}"
 

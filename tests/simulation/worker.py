@@ -1,7 +1,7 @@
 """A worker's process: the real classes, and in the place of Faust what it does at a rebalance and for commits."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -91,11 +91,6 @@ class Input:
         """See ``Ledger``."""
         self.ledger.mark_durable(tp, next_offset, generation)
 
-    def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
-        """See ``Ledger``."""
-        for tp, next_offset in offsets.items():
-            self.ledger.mark_durable_and_committed(tp, next_offset, generation)
-
 
 class Worker:
     """One process from its start to its end."""
@@ -119,8 +114,7 @@ class Worker:
         self.pipeline = Pipeline(MODELS, LIVES, limits, group.partitions, with_headers=True)
         self.held = HeldPartitions(PartitionRows(self.pipeline.state), self._recover)
         self._clocks = Clocks(client.loop.time, lambda: SCORED_AT)
-        self._is_transactional = guarantee == "exactly_once"
-        delivery = self._exactly_once(parts) if self._is_transactional else self._at_least_once(parts)
+        delivery = self._delivery(parts, guarantee)
         self.processor = parts.processor(self.pipeline, self.held, self.input, delivery, Unobserved(), self._clocks)
         self._running = client.loop.create_task(self.processor.run())
 
@@ -134,25 +128,16 @@ class Worker:
         """The process's own."""
         return self.client.loop
 
-    def _exactly_once(self, parts: Parts) -> ExactlyOnce:
+    def _delivery(self, parts: Parts, guarantee: str) -> ExactlyOnce:
         producers = parts.producers(self.name, GROUP, OPTIONS)
-        delivery = parts.exactly_once(
-            self.held, self.input, producers, GROUP, CHANGELOG, Unobserved(), self._clocks, self._give_up
+        transactions = (self.held, self.input, producers, CHANGELOG, Unobserved(), self._clocks, self._give_up)
+        delivery = (
+            parts.exactly_once(*transactions)
+            if guarantee == "exactly_once"
+            else parts.at_least_once(Sender(self._kafka, self._wire, self.client), *transactions)
         )
         self.held.take_over = delivery.take_over
         return delivery
-
-    def _at_least_once(self, parts: Parts) -> AtLeastOnce:
-        sender = Sender(self._kafka, self._wire, self.client)
-        return parts.at_least_once(self.held, self.input, sender, CHANGELOG, Unobserved(), self._clocks, self)
-
-    def is_member(self) -> bool:
-        """Whether the group counts on it: a lease that is exact."""
-        return self.name in self._group.members and self._generation == self._group.generation
-
-    def rejoin(self) -> None:
-        """Ask for the partitions to be given out anew."""
-        self._give_up()
 
     @property
     def readable(self) -> list[Partition]:

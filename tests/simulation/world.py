@@ -51,21 +51,17 @@ class World:
             "restart": [partial(self._start, n) for n in self.disks if n not in self.workers],
             "tell": [partial(self._tell, w) for w in self._untold(awake)],
             "complete": [self._complete] if self._all_ready() else [],
-            "commit": [partial(self._commit, w) for w in awake if w.readable] if self._commits else [],
+            "commit": [partial(self._commit, w) for w in awake if w.readable],
             "wake": [partial(self._wake, w) for w in asleep],
             "rebalance": [self._rebalance] if not group.is_rebalancing and awake else [],
             "cut": [partial(self._cut, w) for w in awake if w.is_draining],
             "crash": [partial(self._crash, w) for w in self.workers.values()],
             "wipe": [partial(self._wipe, n) for n in self.disks if n not in self.workers],
             "pause": [partial(self._pause, w) for w in awake],
-            "expel": [self._complete] if group.is_rebalancing and self._ready() and not self._commits else [],
+            "expel": [self._complete] if group.is_rebalancing and self._ready() else [],
             "time out": [partial(self._time_out, i) for i in self.kafka.transactions(decided=False)],
             "finish": [partial(self._finish, i) for i in self.kafka.transactions(decided=True)],
         }
-
-    @property
-    def _commits(self) -> bool:
-        return self.guarantee == "at_least_once"
 
     # What the seed may choose.
 
@@ -152,10 +148,6 @@ class World:
         for worker in ready:
             self._settle(worker)
 
-    def _commit(self, worker: Worker) -> None:
-        worker.commit()
-        self._settle(worker)
-
     def _rebalance(self) -> None:
         self._fault("rebalance")
         self.group.begin_rebalance()
@@ -188,6 +180,10 @@ class World:
         self._fault("a transaction timed out")
         self.kafka.time_out(transactional_id)
 
+    def _commit(self, worker: Worker) -> None:
+        worker.commit()
+        self._settle(worker)
+
     # How the world goes on by itself.
 
     def _settle(self, worker: Worker) -> None:
@@ -206,17 +202,14 @@ class World:
         worker.die()
         self.disks[worker.name].crash(self.rng)
         del self.workers[worker.name]
-        if self._commits:
-            self._resolve(lambda request: request.client is worker.client)
+        self._resolve(lambda request: request.client is worker.client)
 
     def _resolve_requests_of_losers(self) -> None:
-        """At least once nobody is fenced: what a worker sent before its partitions go to another arrives before."""
-        if self._commits:
-            self._resolve(lambda request: request.client.name not in [worker.name for worker in self._ready()])
+        self._resolve(lambda request: request.client.name not in [worker.name for worker in self._ready()])
 
     def _resolve(self, concerned: Callable[[Request], bool]) -> None:
-        """Requests on their way take effect or never do."""
-        for request in [one for one in self.wire.requests if not one.is_done and concerned(one)]:
+        """Outputs on their way that no transaction fences arrive or never do, before others take over."""
+        for request in [one for one in self.wire.requests if one.breaks and not one.is_done and concerned(one)]:
             if self.rng.random() < 0.3:
                 request.refuse(KafkaConnectionError("simulated"))
             else:

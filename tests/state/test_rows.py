@@ -7,7 +7,7 @@ from schemas.events import CLICK_TYPES
 from schemas.outputs import INTENTS
 from tests.harness import Worker, click
 
-KNOWN = {3: "a2d1e24d5ed237c8", 4: "c0e56169961d772c"}
+KNOWN = {3: "a2d1e24d5ed237c8", 4: "c0e56169961d772c", 5: "a20c06f0d7a47419"}
 
 
 def test_a_changed_layout_has_another_version() -> None:

@@ -1,7 +1,7 @@
 """A processor without a broker: its records are acknowledged when the test says so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,9 +53,23 @@ class Broker:
 
     async def send_records(self, send: Send) -> Awaitable[int]:
         await self.open.wait()
+        return self._take(send).answer
+
+    async def start(self, partitions: Collection[int]) -> Mapping[int, "Broker"]:
+        """Transactional producers."""
+        return dict.fromkeys(partitions, self)
+
+    async def commit(self, sends: Sequence[Send]) -> list[int]:
+        """A transaction, committed once its records are acknowledged."""
+        return [await delivery.answer for delivery in map(self._take, sends)]
+
+    async def stop(self) -> None:
+        """It stays."""
+
+    def _take(self, send: Send) -> Delivery:
         delivery = Delivery(send.topic, send.partition, len(send.keys), asyncio.get_running_loop().create_future())
         self.taken.append(delivery)
-        return delivery.answer
+        return delivery
 
 
 class Offsets:
@@ -73,23 +87,6 @@ class Offsets:
         self.marked.append((tp, next_offset, generation))
         self.ledger.mark_durable(tp, next_offset, generation)
 
-    def mark_committed(self, offsets: Mapping[Partition, int], generation: int | None) -> None:
-        raise NotImplementedError("at least once the consumer commits")
-
-
-class Group:
-    """A consumer group that has heard of the worker, or has not."""
-
-    def __init__(self) -> None:
-        self.hears = True
-        self.rejoined = 0
-
-    def is_member(self) -> bool:
-        return self.hears
-
-    def rejoin(self) -> None:
-        self.rejoined += 1
-
 
 class Engine:
     """A processor that holds some partitions, and everything around it."""
@@ -102,8 +99,12 @@ class Engine:
         self.held = HeldPartitions(PartitionRows(self.worker.pipeline.state), self._recover)
         observer = Observer(Metrics(CollectorRegistry()), Progress(lambda: 0.0), self.tally)
         clocks = Clocks(lambda: 0.0, lambda: SCORED_AT)
-        self.group = Group()
-        delivery = AtLeastOnce(self.held, self.offsets, self.broker, CHANGELOG, observer, clocks, self.group)
+        self.given_up = 0
+        delivery = AtLeastOnce(
+            self.broker, self.held, self.offsets, self.broker, CHANGELOG, observer, clocks, self._give_up
+        )
+        delivery.linger_s = 0
+        self.held.take_over = delivery.take_over
         self.processor = Processor(self.worker.pipeline, self.held, self.offsets, delivery, observer, clocks)
 
     async def assign(self, *partitions: int) -> None:
@@ -142,9 +143,22 @@ class Engine:
         """What was sent to the changelog so far."""
         return [delivery for delivery in self.broker.taken if delivery.topic == CHANGELOG]
 
+    def unanswered_changelog(self) -> list[Delivery]:
+        """Transactions that are under way."""
+        return [delivery for delivery in self.changelog() if not delivery.answer.done()]
+
+    def committed(self) -> int:
+        """The latest offset that was committed, 0 for none; offsets never go back."""
+        ends = [offset for _, offset, _ in self.offsets.marked]
+        assert ends == sorted(ends)
+        return max(ends, default=0)
+
     def stored(self, partition: int) -> list[bytes]:
         """Keys in the local store."""
         return [key for keys, _ in self.held.stores[partition].scan() for key in keys]
+
+    def _give_up(self) -> None:
+        self.given_up += 1
 
     async def _recover(self, partitions: Collection[int]) -> tuple[dict[int, PartitionStore], RecoveryReport]:
         return {partition: self.stores.open(partition) for partition in partitions}, RecoveryReport((), 0.0)

@@ -7,7 +7,7 @@ from app.rules.language.parser import parse
 from app.rules.language.program import NamedList, Program
 from app.rules.language.values import Column, Flags, Numbers, Texts
 from app.rules.lists import named_list
-from app.rules.ruleset import Entry
+from schemas.ruleset import Entry
 
 NAN = float("nan")
 COLUMNS: dict[str, Column] = {

@@ -50,7 +50,7 @@ class ValueList(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
 
     With a `kind` other than `named` it also acts by itself on every order whose `field` is listed: `allow` lets it
     pass, `block` blocks it, `watch` has it looked at. Entries stand here or in `file`, one a line: the value, and after
-    a tab until when it counts.
+    a tab until when it counts. `score` are its points: by itself +100 of a block list, -100 of an allow list.
     """
 
     name: ListName
@@ -58,7 +58,7 @@ class ValueList(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     field: str | None = None
     entries: list[str | Entry] = []
     file: str | None = None
-    score: Points = 0.0
+    score: Points | None = None
     reason: Code | None = None
     text: Text | None = None
 

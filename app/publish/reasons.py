@@ -1,0 +1,60 @@
+"""Why a score is what it is: the rules and lists that held, and the features that moved the model most."""
+
+import numpy as np
+
+from app.effects import ScoredOrders
+from app.features.orders import ORDER_FEATURES
+from app.features.words import in_words
+from app.models.points import risk_points
+from app.models.runtime import RiskScorer
+from app.publish.judges import Judges
+from schemas.outputs import MAX_REASONS, Reason
+
+_SMALLEST_POINTS = 0.5
+_NO_SCORE = Reason(
+    "MODEL_FAILURE", "model", 0.0, "The model gave no finite number for this order; it must be looked at."
+)
+
+
+def order_reasons(scored: ScoredOrders, judges: Judges[RiskScorer]) -> list[list[Reason]]:
+    """Of each order its reasons in points of its score, strongest first; the model's only where they are asked for."""
+    found = [list(verdict.reasons) for verdict in scored.verdicts]
+    explained = [place for place, verdict in enumerate(scored.verdicts) if verdict.is_explained]
+    for place, of_model in zip(explained, _of_model(scored, explained, judges), strict=True):
+        found[place] += of_model
+    return [
+        _strongest(reasons) if verdict.score is not None else [*reasons[: MAX_REASONS - 1], _NO_SCORE]
+        for reasons, verdict in zip(found, scored.verdicts, strict=True)
+    ]
+
+
+def _strongest(reasons: list[Reason]) -> list[Reason]:
+    return sorted(reasons, key=lambda reason: -abs(reason.contribution))[:MAX_REASONS]
+
+
+def _of_model(scored: ScoredOrders, places: list[int], judges: Judges[RiskScorer]) -> list[list[Reason]]:
+    """Of the orders at ``places`` the features that moved the model's score most."""
+    if not places:
+        return []
+    probability, contributions = scored.probability[places], scored.contributions[places]
+    points = risk_points(probability, contributions, judges.serving.mapping)
+    if scored.tried.canary is not None:
+        canary = scored.tried.canary[places]
+        points[canary] = risk_points(probability[canary], contributions[canary], judges.canary.mapping)
+    points = np.round(points, 2)  # so that equals stay equal, and in the catalogue's order, in batches of any size
+    strongest = np.argsort(-np.abs(points), axis=1, kind="stable")[:, :MAX_REASONS]
+    moved = np.take_along_axis(points, strongest, axis=1)
+    values = np.round(np.take_along_axis(scored.features[places], strongest, axis=1).astype(np.float64), 4)
+    return [
+        [
+            _reason(index, point, value)
+            for index, point, value in zip(*order, strict=True)
+            if abs(point) >= _SMALLEST_POINTS
+        ]
+        for order in zip(strongest.tolist(), moved.tolist(), values.tolist(), strict=True)
+    ]
+
+
+def _reason(index: int, points: float, value: float) -> Reason:
+    feature = ORDER_FEATURES[index]
+    return Reason(feature.name.upper(), "model", points, in_words(feature, value), feature.name, value)

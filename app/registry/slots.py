@@ -1,0 +1,207 @@
+"""One model of a worker: the versions that are loaded, which of them serves, and what is on trial beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol
+
+from app.effects import Effects
+from app.models.runtime import IntentScorer, RiskScorer
+from app.models.side_states import SideStates
+from app.models.trial import Canary, Scorer, Shadow, Trial, canary_salt
+from app.registry.guard import FaultKind, Role, Sample
+from app.state.rows import HIDDEN_UNITS
+from app.step import Models
+from schemas.control import ModelControl
+
+
+class Slot(Protocol):
+    """What the registry needs to know of a model, whatever its kind."""
+
+    name: str
+
+    @property
+    def serving(self) -> str:
+        """The version that serves."""
+        ...
+
+    @property
+    def shadow(self) -> str | None:
+        """The version that scores unseen."""
+        ...
+
+    @property
+    def canary(self) -> tuple[str, float] | None:
+        """The version that scores a share of the users, and the share."""
+        ...
+
+    @property
+    def on_probation(self) -> bool:
+        """Whether the version that served before is asked beside the one that serves."""
+        ...
+
+    def missing(self, versions: set[str]) -> list[str]:
+        """Those of ``versions`` that are not loaded."""
+        ...
+
+    def load(self, version: str) -> Callable[[], None]:
+        """Load a version, off the event loop; what is returned puts it beside the others, on the event loop.
+
+        Raises:
+            Refused: it does not run here.
+        """
+        ...
+
+    def serve(self, version: str, *, on_probation: bool) -> None:
+        """A loaded version serves from the next step on; on probation, the one before scores beside it, unseen."""
+        ...
+
+    def end_probation(self) -> None:
+        """The version before is no more asked, from the next step on."""
+        ...
+
+    def try_(self, control: ModelControl) -> None:
+        """What the control record wants on trial is on trial from the next step on, if it is loaded."""
+        ...
+
+    def end_trial(self, role: Role) -> None:
+        """A trial is over from the next step on."""
+        ...
+
+    def keep(self, versions: set[str]) -> None:
+        """Forget every version but these and those in use."""
+        ...
+
+    def put(self, models: Models) -> Models:
+        """``models`` with the versions of this slot."""
+        ...
+
+    def samples(self, effects: Effects) -> list[Sample]:
+        """What the versions of this slot said in a step."""
+        ...
+
+    def errors(self) -> list[tuple[Role, str, FaultKind, str]]:
+        """Versions on trial that have raised, and what."""
+        ...
+
+
+@dataclass
+class _Slot(Generic[Scorer]):
+    name: str
+    model: Scorer
+    version: str
+    loader: Callable[[str], Scorer]  # checked and warmed up; see `app.registry.loading`
+    trial: Trial[Scorer] = field(default_factory=Trial)
+    loaded: dict[str, Scorer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.loaded[self.version] = self.model
+
+    @property
+    def serving(self) -> str:
+        return self.version
+
+    @property
+    def shadow(self) -> str | None:
+        return None if self.trial.shadow is None else self._version_of(self.trial.shadow.model)
+
+    @property
+    def canary(self) -> tuple[str, float] | None:
+        canary = self.trial.canary
+        return None if canary is None else (self._version_of(canary.model), canary.share)
+
+    @property
+    def on_probation(self) -> bool:
+        return self.trial.replaced is not None
+
+    def _version_of(self, model: Scorer) -> str:
+        return next(version for version, one in self.loaded.items() if one is model)
+
+    def missing(self, versions: set[str]) -> list[str]:
+        return sorted(versions - self.loaded.keys())
+
+    def load(self, version: str) -> Callable[[], None]:
+        model = self.loader(version)
+
+        def put() -> None:
+            self.loaded[version] = model
+
+        return put
+
+    def serve(self, version: str, *, on_probation: bool) -> None:
+        before = self.model
+        self.model, self.version = self.loaded[version], version
+        # With another encoder both begin with no states, so that what is compared are the versions.
+        replaced = Shadow(before, self._states(before)) if on_probation else None
+        self.trial = replace(self.trial, replaced=replaced)
+
+    def end_probation(self) -> None:
+        self.trial = replace(self.trial, replaced=None)
+
+    def try_(self, control: ModelControl) -> None:
+        self.trial = replace(self.trial, canary=self._wanted_canary(control), shadow=self._wanted_shadow(control))
+
+    def end_trial(self, role: Role) -> None:
+        self.trial = replace(self.trial, **{role: None})
+
+    def keep(self, versions: set[str]) -> None:
+        used = {self.version, self.shadow, self.canary[0] if self.canary else None} | versions
+        self.loaded = {version: model for version, model in self.loaded.items() if version in used}
+
+    def errors(self) -> list[tuple[Role, str, FaultKind, str]]:
+        found: list[tuple[Role, str, FaultKind, str]] = []
+        if self.trial.canary is not None and self.trial.canary.failure is not None:
+            found.append(("canary", self._version_of(self.trial.canary.model), "error", self.trial.canary.failure))
+        if self.trial.shadow is not None and self.trial.shadow.failure is not None:
+            found.append(("shadow", self._version_of(self.trial.shadow.model), "error", self.trial.shadow.failure))
+        return found
+
+    def _wanted_canary(self, control: ModelControl) -> Canary[Scorer] | None:
+        model = self.loaded.get(control.canary or "")
+        if model is None or control.canary == self.version:
+            return None
+        held = self.trial.canary
+        if held is not None and held.model is model and held.share == control.canary_share:
+            return held
+        return Canary(model, control.canary_share, canary_salt(self.name))
+
+    def _wanted_shadow(self, control: ModelControl) -> Shadow[Scorer] | None:
+        model = self.loaded.get(control.shadow or "")
+        if model is None or control.shadow == self.version:
+            return None
+        held = self.trial.shadow
+        states = self._states(model)
+        if held is not None and held.model is model and (held.states is None) == (states is None):
+            return held
+        return Shadow(model, states)
+
+    def _states(self, model: Scorer) -> SideStates | None:
+        return None
+
+
+class IntentSlot(_Slot[IntentScorer]):
+    """The model that scores clicks."""
+
+    def put(self, models: Models) -> Models:
+        """See ``Slot``."""
+        return replace(models, intent=self.model, intent_trial=self.trial)
+
+    def samples(self, effects: Effects) -> list[Sample]:
+        """See ``Slot``."""
+        return [Sample(clicks.purchase, clicks.tried, clicks.intent) for clicks in effects.clicks]
+
+    def _states(self, model: IntentScorer) -> SideStates | None:
+        """A shadow whose states mean what the rows' mean needs none of its own."""
+        shared = model.encoder is not None and model.encoder == self.model.encoder
+        return None if shared else SideStates(HIDDEN_UNITS)
+
+
+class RiskSlot(_Slot[RiskScorer]):
+    """The model that scores orders."""
+
+    def put(self, models: Models) -> Models:
+        """See ``Slot``."""
+        return replace(models, risk=self.model, risk_trial=self.trial)
+
+    def samples(self, effects: Effects) -> list[Sample]:
+        """See ``Slot``."""
+        return [Sample(orders.probability, orders.tried) for orders in effects.orders]

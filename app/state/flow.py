@@ -1,0 +1,43 @@
+"""What is remembered of the orders of one partition: how often rules fire, which are in shadow, how many alerts.
+
+It is counted in the order of the partition, and stored with it: so the same orders give the same decisions after a
+restart, on any number of workers, live and replayed. With another number of partitions they are other orders.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Flow:
+    """``orders`` so far of the block that rules are counted over, and ``hits`` in it by rule and version; ``shadowed``
+    tells when (ms of event time) such a one was put in shadow; ``alerts`` are those of the window that began at
+    ``window`` ms."""
+
+    orders: int = 0
+    hits: dict[str, int] = field(default_factory=dict)
+    shadowed: dict[str, int] = field(default_factory=dict)
+    window: int = 0
+    alerts: int = 0
+
+    def next_order(self, block: int, known: frozenset[str]) -> None:
+        """Count an order in; after ``block`` of them the counts begin anew, for the rules that are ``known``."""
+        if self.orders >= block:
+            self.orders = 0
+            self.hits.clear()
+            self.shadowed = {key: since for key, since in self.shadowed.items() if key in known}
+        self.orders += 1
+
+    def hit(self, key: str, ts: int, most: float) -> bool:
+        """Count a hit of a rule; tells whether it is one too many, from which on the rule is in shadow."""
+        self.hits[key] = self.hits.get(key, 0) + 1
+        if self.hits[key] <= most:
+            return False
+        self.shadowed[key] = ts
+        return True
+
+    def may_alert(self, window: int, most: int) -> bool:
+        """Count an alert of the window that begins at ``window`` ms; False beyond the ``most`` that may be."""
+        if window != self.window:
+            self.window, self.alerts = window, 0
+        self.alerts += 1
+        return self.alerts <= most

@@ -1,0 +1,74 @@
+"""What earlier decisions left behind of a user: a freeze, the latest decision, and the alerts that were raised.
+
+It lies beside the fixed part of a row, since only users with orders have it.
+"""
+
+import struct
+from dataclasses import dataclass, field
+from typing import Final
+
+MOST_GROUPS: Final = 4
+"""Kinds of alert that a user raises in one window, at most."""
+NO_DECISION: Final = bytes(16)
+
+_HEAD = struct.Struct("<16sQ16sQ")
+_GROUP = struct.Struct("<QqqI")
+
+
+@dataclass(slots=True)
+class AlertGroup:
+    """Alerts for one reason: a hash of it, the end of their window and the first one's time (ms), and how many."""
+
+    reason: int
+    until: int
+    first: int
+    count: int
+
+
+@dataclass(slots=True)
+class Standing:
+    """Decision ids are the 16 bytes of their UUIDs, orders the 64-bit hashes of their ids.
+
+    ``freeze`` is the decision about the account that is in force, ``freezer`` the order that brought it about;
+    ``latest`` is the decision about the ``order`` that came last.
+    """
+
+    freeze: bytes = NO_DECISION
+    freezer: int = 0
+    latest: bytes = NO_DECISION
+    order: int = 0
+    groups: list[AlertGroup] = field(default_factory=list)
+
+    def group(self, reason: int, ts: int, window_ms: int, limit: int) -> AlertGroup | None:
+        """The group that an alert at ``ts`` belongs to, counted in; a new one where none is open.
+
+        A group whose window ends after ``limit`` was that of a misdated order, and takes nothing in. None where there
+        are as many as may be.
+        """
+        is_open = [ts < each.until <= limit for each in self.groups]
+        for each, open_ in zip(self.groups, is_open, strict=True):
+            if open_ and each.reason == reason:
+                each.count += 1
+                return each
+        self.groups = [each for each, open_ in zip(self.groups, is_open, strict=True) if open_]
+        if len(self.groups) >= MOST_GROUPS:
+            return None
+        self.groups.append(AlertGroup(reason, ts - ts % window_ms + window_ms, ts, 1))
+        return self.groups[-1]
+
+    def begun_anew(self) -> "Standing | None":
+        """What outlives a history: a freeze, which holds until it is lifted."""
+        return Standing(self.freeze, self.freezer) if self.freeze != NO_DECISION else None
+
+    def packed(self) -> bytes:
+        """As bytes."""
+        head = _HEAD.pack(self.freeze, self.freezer, self.latest, self.order)
+        return head + b"".join(_GROUP.pack(each.reason, each.until, each.first, each.count) for each in self.groups)
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> "Standing":
+        """The one that ``packed`` gave."""
+        freeze, freezer, latest, order = _HEAD.unpack_from(packed)
+        return cls(
+            freeze, freezer, latest, order, [AlertGroup(*each) for each in _GROUP.iter_unpack(packed[_HEAD.size :])]
+        )

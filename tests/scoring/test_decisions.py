@@ -1,0 +1,335 @@
+"""From score to decision: points, actions, lists, freezes, the guard, and alerts."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.step import Models
+from schemas.topics import ALERTS, DECISIONS, RISK_EVENTS
+from tests.fakes import FakeIntentModel, RiskByValue
+from tests.harness import DAY, HOUR, MINUTE, START, Feed, Record, Worker, click, heartbeat, label, on, order
+from tests.rules.rulesets import book, rule
+from tests.scoring.test_model_failure import BROKEN, FailingRiskModel
+
+ALLOW = {"name": "trusted", "kind": "allow", "field": "card_hash", "entries": ["good"]}
+BLOCK = {
+    "name": "stolen",
+    "kind": "block",
+    "field": "card_hash",
+    "entries": ["bad", {"value": "old", "until": "2020-01-01"}],
+}
+WATCH = {"name": "watched", "kind": "watch", "field": "device_id", "entries": ["seen"], "text": "We look at it."}
+FREEZING = rule("freezing", "value == 7", action="freeze")
+
+
+def worker(*rules: dict[str, Any], partitions: int = 1, **more: object) -> Worker:
+    """Its model's probability is the order's value over 100."""
+    return Worker(Models(FakeIntentModel(), RiskByValue(), rules=book(*rules, **more)), partitions)
+
+
+def risks(records: list[Record]) -> list[dict[str, Any]]:
+    return [record.body for record in on(RISK_EVENTS, records)]
+
+
+def actions(records: list[Record]) -> list[str]:
+    return [body["decision"]["action"] for body in risks(records)]
+
+
+def model_score(value: float) -> int:
+    (risk,) = risks(worker().run(order("u", 0, "a", value=value)))
+    score: int = risk["risk_score"]
+    return score
+
+
+# Score.
+
+
+@pytest.mark.parametrize(("points", "more"), [(0, 0), (30, 30), (12.5, 12), (-5, -5), (100, 80), (-100, -20)])
+def test_the_score_is_the_models_plus_the_points_of_live_rules_within_0_and_100(points: float, more: int) -> None:
+    base = model_score(16.0)
+    (risk,) = risks(worker(rule("a", "true", points)).run(order("u", 0, "a", value=16.0)))
+    assert base == 20
+    assert risk["risk_score"] == base + more
+
+
+def test_hits_are_told_with_their_mode_and_only_live_ones_count() -> None:
+    rules = (
+        rule("a", "value > 1", 10),
+        rule("b", "value > 1", 40, mode="shadow", action="block"),
+        rule("c", "value < 1", 9),
+    )
+    (risk,) = risks(worker(*rules, rule("d", "true", 9, mode="off")).run(order("u", 0, "a", value=8.0)))
+    assert risk["rules"] == [
+        {"id": "a", "version": "1", "mode": "live", "score": 10.0},
+        {"id": "b", "version": "1", "mode": "shadow", "score": 40.0},
+    ]
+    assert risk["risk_score"] == model_score(8.0) + 10
+    assert risk["decision"]["action"] == "allow"
+    assert risk["ruleset_version"] == "test/1"
+
+
+@pytest.mark.parametrize(
+    ("points", "action"), [(0, "allow"), (50, "warn"), (60, "verify"), (65, "review"), (75, "block"), (99, "freeze")]
+)
+def test_thresholds_make_actions_of_scores(points: float, action: str) -> None:
+    assert actions(worker(rule("a", "true", points)).run(order("u", 0, "a", value=0.01))) == [action]
+
+
+def test_the_first_policy_that_fits_counts_and_names_the_decision() -> None:
+    policies = [
+        {"id": "dear", "when": "value >= 50", "thresholds": {"block": 1}, "expires_after": "2h"},
+        {"id": "rest", "thresholds": {}},
+        {"id": "never", "thresholds": {"block": 0}},
+    ]
+    found = worker(policies=policies).run(order("u", 0, "a", value=60.0), order("u", 1, "b", value=20.0))
+    dear, rest = (record.body for record in on(DECISIONS, found))
+    assert (dear["policy"], dear["action"], dear["expires_at"]) == ("dear", "block", START + 2 * HOUR)
+    assert (rest["policy"], rest["action"]) == ("rest", "allow")
+    assert "expires_at" not in rest
+
+
+def test_a_rules_action_and_its_expiry_hold_by_the_time_of_the_order() -> None:
+    until = "2023-11-14T23:13:20Z"  # an hour after START
+    found = worker(rule("a", "true", action="verify", expires=until)).run(
+        order("u", HOUR - 1, "before"), order("u", HOUR, "after")
+    )
+    assert actions(found) == ["verify", "allow"]
+
+
+def test_what_the_model_did_not_score_is_judged_by_rules_and_policy() -> None:
+    known, broken = order("u", 0, "a", value=BROKEN), order("v", 0, "b", value=BROKEN, currency="USD")
+    rules = book(rule("a", 'currency == "USD"', 99, action="block"), rule("b", "model_score > 0", 5))
+    found = Worker(Models(FakeIntentModel(), FailingRiskModel(), rules=rules)).run(known, broken)
+    assert actions(found) == ["review", "block"]
+    for risk in risks(found):
+        assert risk["risk_level"] == "not_assessed"
+        assert "risk_score" not in risk
+        assert risk["reasons"][-1]["code"] == "MODEL_FAILURE"
+    assert [hit["id"] for hit in risks(found)[1]["rules"]] == ["a"]
+
+
+# Lists.
+
+
+def test_an_allow_list_wins_over_everything_but_a_freeze() -> None:
+    found = worker(rule("a", "true", 99, action="freeze"), lists=[ALLOW, BLOCK | {"field": "device_id"}]).run(
+        order("u", 0, "a", card_hash="good", device_id="bad"), order("u", 1, "b"), order("u", 2, "c", card_hash="good")
+    )
+    assert actions(found) == ["allow", "freeze", "freeze"]
+    first = risks(found)[0]
+    assert {reason["code"]: reason["source"] for reason in first["reasons"]}["LIST_TRUSTED"] == "list"
+
+
+def test_a_block_list_blocks_and_its_entries_expire() -> None:
+    found = worker(lists=[BLOCK]).run(
+        *(order("u", at, f"{at}", card_hash=card) for at, card in enumerate(["bad", "old", "new"])),
+        order("u", 9, "none"),
+    )
+    assert actions(found) == ["block", "allow", "allow", "allow"]
+    reason = risks(found)[0]["reasons"][0]
+    assert (reason["code"], reason["feature"], reason["value"]) == ("LIST_STOLEN", "card_hash", "bad")
+    assert risks(found)[0]["risk_score"] == 100
+
+
+def test_a_watch_list_changes_nothing_and_raises_an_alert() -> None:
+    found = worker(lists=[WATCH]).run(order("u", 0, "a", device_id="seen"), order("v", 0, "b", device_id="other"))
+    assert actions(found) == ["allow", "allow"]
+    (alert,) = on(ALERTS, found)
+    assert (alert.body["severity"], alert.body["source_event_id"]) == ("info", "a")
+    assert "LIST_WATCHED" in alert.body["reasons"]
+
+
+# Freezes.
+
+
+def test_a_freeze_holds_for_the_account_until_a_label_lifts_it(feed: Feed) -> None:
+    found = feed(
+        worker(FREEZING),
+        order("u", 0, "freezer", value=7.0),
+        order("v", 1, "other", value=1.0),
+        order("u", 2, "held", value=1.0),
+        label("u", 3, "fraud", label="fraud"),
+        label("u", 4, "elsewhere", label="legitimate", order_id="order-held"),
+        order("u", 5, "still", value=1.0),
+        label("u", 6, "lift", label="legitimate", order_id="order-freezer"),
+        order("u", 7, "free", value=1.0),
+        order("u", 8, "again", value=7.0),
+        label("u", 9, "second", label="legitimate"),
+        order("u", 10, "end", value=1.0),
+    )
+    by_source = {risk["source_event_id"]: risk["decision"]["action"] for risk in risks(found)}
+    frozen = {"freezer", "held", "still", "again"}
+    assert by_source == {name: "freeze" if name in frozen else "allow" for name in by_source}
+    accounts = [record for record in on(DECISIONS, found) if record.body["subject"]["type"] == "user"]
+    assert [(record.body["source_event_id"], record.body["action"]) for record in accounts] == [
+        ("freezer", "freeze"),
+        ("lift", "allow"),
+        ("again", "freeze"),
+        ("second", "allow"),
+    ]
+    assert {record.key for record in accounts} == {b"u"}
+    first, lift, second, end = (record.body for record in accounts)
+    assert (lift["supersedes"], end["supersedes"]) == (first["decision_id"], second["decision_id"])
+    assert len({record.body["event_id"] for record in found}) == len(found)
+
+
+def test_a_frozen_account_gives_that_as_the_strongest_reason() -> None:
+    found = worker(FREEZING).run(order("u", 0, "a", value=7.0), order("u", 1, "b", value=1.0))
+    held = risks(found)[1]
+    assert held["reasons"][0]["code"] == "ACCOUNT_FROZEN"
+    assert held["risk_score"] == 100
+
+
+@pytest.mark.parametrize("days", [1, 40, 400])
+def test_a_freeze_outlives_restarts_and_histories(days: int, feed: Feed) -> None:
+    before = worker(FREEZING)
+    feed(before, click("u", 0, "click"), order("u", 1, "a", value=7.0))
+    after = before.restarted()
+    found = feed(after, *heartbeat(days * DAY), order("u", days * DAY, "b", value=1.0))
+    assert actions(found) == ["freeze"]
+    found = feed(after, label("u", days * DAY + 1, "lift", label="legitimate"), *heartbeat((days + 40) * DAY)[days:])
+    assert on(DECISIONS, found)[0].body["supersedes"]
+    assert after.pipeline.state.table.slot("u") is None  # the history is over, and nothing holds the row any more
+
+
+# Decisions.
+
+
+def test_a_later_decision_about_the_same_order_supersedes_the_earlier(feed: Feed) -> None:
+    found = feed(
+        worker(),
+        order("u", 0, "a", order_id="x"),
+        order("u", 1, "b", order_id="x"),
+        order("u", 2, "c", order_id="y"),
+        order("u", 3, "d", order_id="x"),
+    )
+    first, second, third, fourth = (record.body for record in on(DECISIONS, found))
+    assert second["supersedes"] == first["decision_id"]
+    assert all("supersedes" not in body for body in (first, third, fourth))
+    assert len({UUID(body["decision_id"]) for body in (first, second, third, fourth)}) == 4
+
+
+# Reasons.
+
+
+def test_a_rules_reason_is_its_expression_with_the_values_put_in() -> None:
+    testing = rule("testing", "orders_1h > 2 and value < 5", 30, text="Card testing.", technique="F1012")
+    found = worker(testing).run(*(order("u", at, f"{at}", value=1.0) for at in range(3)))
+    reason = risks(found)[2]["reasons"][0]
+    assert reason == {
+        "code": "TESTING",
+        "source": "rule",
+        "contribution": 30.0,
+        "text": "Card testing: the user's orders in 1h, this one included = 3 > 2 and the order's value = 1 < 5",
+        "technique": "F1012",
+    }
+
+
+def test_reasons_are_at_most_five_strongest_first_of_rules_and_model_together() -> None:
+    rules = [rule(f"r{abs(points)}", "true", points) for points in (1, 40, -30, 2, 3, 4)]
+    (risk,) = risks(worker(*rules).run(order("u", 0, "a", value=50.0)))
+    strengths = [abs(reason["contribution"]) for reason in risk["reasons"]]
+    assert len(strengths) == 5
+    assert strengths == sorted(strengths, reverse=True)
+    assert {reason["source"] for reason in risk["reasons"]} == {"rule", "model"}
+    assert risk["reasons"][0]["code"] == "R40"
+
+
+def test_the_models_reasons_are_given_from_the_watch_threshold_on() -> None:
+    policies = [{"id": "p", "thresholds": {"review": 65}, "watch": 40}]
+    found = worker(policies=policies).run(order("u", 0, "a", value=20.0), order("v", 0, "b", value=40.0))
+    low, high = risks(found)
+    assert low["risk_score"] < 40 <= high["risk_score"]
+    assert low["reasons"] == []
+    assert high["reasons"]
+
+
+# The guard.
+
+
+def test_a_rule_that_fires_too_often_is_put_in_shadow_and_raises_an_alert(feed: Feed) -> None:
+    guard = {"max_share": 0.3, "orders": 20}
+    flood = worker(rule("flood", "true", 10), rule("wide", "true", 1, max_share=1), guard=guard)
+    found = feed(flood, *(order(f"u{at}", at, f"{at}", value=1.0) for at in range(30)))
+    modes = [[hit["mode"] for hit in risk["rules"]] for risk in risks(found)]
+    assert modes == [["live", "live"]] * 6 + [["shadow", "live"]] * 24
+    (alert,) = on(ALERTS, found)
+    assert (alert.body["kind"], alert.body["subject"]) == ("pipeline", {"type": "rule", "id": "flood"})
+    assert alert.body["source_event_id"] == "6"
+    assert (alert.body["count"], alert.body["reasons"]) == (7, ["FLOOD"])
+
+
+def test_a_rule_below_its_share_stays_live_however_long(feed: Feed) -> None:
+    guard = {"max_share": 0.3, "orders": 10}
+    found = feed(
+        worker(rule("some", "value > 5", 10), guard=guard),
+        *(order(f"u{at}", at, f"{at}", value=6.0 if at % 4 == 0 else 1.0) for at in range(60)),
+    )
+    assert {hit["mode"] for risk in risks(found) for hit in risk["rules"]} == {"live"}
+    assert on(ALERTS, found) == []
+
+
+def test_a_rule_stays_in_shadow_across_a_restart_until_it_has_another_version() -> None:
+    guard = {"max_share": 0.3, "orders": 20}
+    before = worker(rule("flood", "true", 10), guard=guard)
+    before.run(*(order(f"u{at}", at, f"{at}") for at in range(10)))
+    after = before.restarted()
+    (risk,) = risks(after.run(order("u", 100, "again")))
+    assert risk["rules"][0]["mode"] == "shadow"
+    after.pipeline.models = replace(
+        after.pipeline.models, rules=book(rule("flood", "true", 10, version="2"), guard=guard)
+    )
+    (risk,) = risks(after.run(order("u", 101, "new")))
+    assert risk["rules"][0]["mode"] == "live"
+
+
+def test_a_snoozed_rule_does_not_count_for_its_subject_until_then() -> None:
+    until = "2023-11-14T23:13:20Z"  # an hour after START
+    snooze = {"rule": "a", "field": "user_id", "value": "u", "until": until}
+    found = worker(rule("a", "true", 10), snoozes=[snooze]).run(
+        order("u", 0, "snoozed"), order("v", 1, "other"), order("u", HOUR, "over")
+    )
+    assert [len(risk["rules"]) for risk in risks(found)] == [0, 1, 1]
+
+
+# Alerts.
+
+
+def test_alerts_are_grouped_by_reason_and_told_again_at_ten_and_a_hundred(feed: Feed) -> None:
+    found = feed(
+        worker(rule("a", "value < 5", action="block"), rule("b", "value >= 5", action="block")),
+        *(order("u", at, f"{at}", value=1.0 if at % 2 else 6.0) for at in range(220)),
+    )
+    alerts = [record.body for record in on(ALERTS, found)]
+    assert [(alert["reasons"][0], alert["count"]) for alert in alerts] == [
+        ("B", 1), ("A", 1), ("B", 10), ("A", 10), ("B", 100), ("A", 100),
+    ]  # fmt: skip
+    assert len({alert["alert_id"] for alert in alerts}) == 2
+    assert len({alert["event_id"] for alert in alerts}) == 6
+    assert {alert["first_ts"] for alert in alerts} == {START, START + 1}
+    assert alerts[-1]["last_ts"] == START + 199
+
+
+def test_a_user_raises_at_most_four_kinds_of_alert_in_a_window() -> None:
+    rules = [rule(f"r{number}", f"value == {number}", action="block") for number in range(1, 8)]
+    found = worker(*rules).run(*(order("u", at, f"{at}", value=float(at)) for at in range(1, 8)))
+    assert len(on(ALERTS, found)) == 4
+
+
+def test_a_partition_raises_no_more_alerts_in_a_window_than_allowed(feed: Feed) -> None:
+    alerts = {"most": 3, "window": "10min"}
+    flood = worker(rule("a", "true", action="block", max_share=1), alerts=alerts)
+    times = [*range(10), *range(10 * MINUTE, 10 * MINUTE + 2)]
+    found = feed(flood, *(order(f"u{at}", at, f"{at}") for at in times))
+    raised = [record.body["source_event_id"] for record in on(ALERTS, found)]
+    assert raised == ["0", "1", "2", str(10 * MINUTE), str(10 * MINUTE + 1)]
+
+
+@pytest.mark.parametrize(
+    ("action", "severity"), [("warn", None), ("verify", "warning"), ("review", "warning"), ("block", "critical")]
+)
+def test_alerts_are_raised_from_the_action_on_that_the_ruleset_says(action: str, severity: str | None) -> None:
+    found = worker(rule("a", "true", action=action), alerts={"from_action": "verify"}).run(order("u", 0, "a"))
+    assert [record.body["severity"] for record in on(ALERTS, found)] == ([severity] if severity else [])

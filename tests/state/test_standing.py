@@ -1,0 +1,45 @@
+"""What decisions leave behind of a user is stored whole, and a freeze outlives the rest."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.state.standing import MOST_GROUPS, NO_DECISION, AlertGroup, Standing
+from tests.harness import HOUR, START
+
+hashes = st.integers(0, 2**64 - 1)
+times = st.integers(-(2**63), 2**63 - 1)
+groups = st.builds(AlertGroup, reason=hashes, until=times, first=times, count=st.integers(1, 2**32 - 1))
+ids = st.binary(min_size=16, max_size=16)
+
+
+@given(st.builds(Standing, freeze=ids, freezer=hashes, latest=ids, order=hashes, groups=st.lists(groups, max_size=4)))
+def test_it_comes_back_as_it_was_stored(standing: Standing) -> None:
+    assert Standing.unpacked(standing.packed()) == standing
+
+
+def test_only_a_freeze_outlives_a_history() -> None:
+    frozen = Standing(freeze=bytes(range(16)), freezer=7, latest=bytes(range(16)), order=9)
+    assert frozen.begun_anew() == Standing(freeze=bytes(range(16)), freezer=7)
+    assert Standing(latest=bytes(range(16)), order=9).begun_anew() is None
+    assert Standing().freeze == NO_DECISION
+
+
+def test_a_window_is_over_at_its_end_and_there_are_at_most_so_many_groups() -> None:
+    standing = Standing()
+    start = START - START % HOUR
+    for reason in range(MOST_GROUPS):
+        assert standing.group(reason, start, HOUR, start + HOUR) is not None
+    assert standing.group(9, start, HOUR, start + HOUR) is None
+    again = standing.group(1, start + HOUR - 1, HOUR, start + 2 * HOUR)
+    assert again == AlertGroup(1, start + HOUR, start, 2)
+    assert standing.group(9, start + HOUR, HOUR, start + 3 * HOUR) == AlertGroup(9, start + 2 * HOUR, start + HOUR, 1)
+    assert len(standing.groups) == 1
+
+
+@pytest.mark.parametrize("ahead", [HOUR + 1, 400 * HOUR])
+def test_a_misdated_order_mutes_nothing_after_it(ahead: int) -> None:
+    standing = Standing()
+    start = START - START % HOUR
+    standing.group(1, start + ahead, HOUR, start + ahead + HOUR)
+    assert standing.group(1, start, HOUR, start + HOUR) == AlertGroup(1, start + HOUR, start, 1)
