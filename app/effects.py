@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.drift.windows import Window
 from app.events.decode import Rejected
 from app.state.columns import Change
 from schemas.events import Click, Order
@@ -173,6 +174,17 @@ class ClosedSession:
     path: Sequence[int]  # intent codes
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Drift:
+    """How far what a version of a model was given in a window, and what it said, is from its training; an index above
+    ``max_psi`` is too far."""
+
+    model: str
+    version: str
+    window: Window
+    max_psi: float
+
+
 @dataclass(eq=False)
 class Effects:
     """Everything one step wants to happen. Nothing has happened yet but to the state in memory."""
@@ -182,6 +194,7 @@ class Effects:
     closed: list[ClosedSession] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    drift: list[Drift] = field(default_factory=list)
     duplicates: int = 0
     reread: int = 0
     late: dict[str, int] = field(default_factory=dict)

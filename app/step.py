@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.batch import TOPICS, Batch, admit, lifetimes, seen_before, split
+from app.drift.windows import DEFAULT_LIMITS, DriftLimits
 from app.effects import Effects
 from app.events.align import Aligned
 from app.events.decode import Rejected
@@ -36,6 +37,7 @@ class Models:
     intent_trial: Trial[IntentScorer] = field(default_factory=Trial)
     risk_trial: Trial[RiskScorer] = field(default_factory=Trial)
     rules: RuleBook = BUILT_IN
+    drift: DriftLimits = DEFAULT_LIMITS
 
 
 def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Sequence[Rejected] = ()) -> Effects:
@@ -61,6 +63,7 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
     rest: Batch | None = batch if len(batch) else None
     while rest is not None:
         rest = _process(state, records, rest, models, effects)
+    state.drift.look(effects, models.intent, models.risk, models.drift)
     partitions = list(dict.fromkeys(partition for partition, _ in records.partitions))
     swept, expired = close_over(state, partitions, effects)
     effects.expired = len(expired)

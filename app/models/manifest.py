@@ -48,6 +48,23 @@ class Golden(Struct, frozen=True, forbid_unknown_fields=True):
     outputs: dict[str, list[Any]]
 
 
+class Bins(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the values of one column were distributed: a bin ends with each of the rising `edges`, which it includes, and
+    a last one has all above; `shares` of the rows, one for each bin."""
+
+    name: str
+    edges: list[float]
+    shares: list[float]
+
+
+class Reference(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the model learned from, to be compared with what it is given: see `app.drift.distribution`."""
+
+    rows: int
+    inputs: list[Bins]
+    score: Bins
+
+
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     """The card of one version of a model, for programs."""
 
@@ -70,6 +87,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     score_mapping: ScoreMapping | None = None
     golden: Golden | None = None
+    reference: Reference | None = None
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -87,7 +105,10 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write ``manifest`` as indented JSON; the numbers of its golden batch stand in one line."""
-    text = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, golden=None)), indent=2)
-    golden = msgspec.json.format(msgspec.json.encode(manifest.golden), indent=0)
-    path.write_bytes(text.replace(b'"golden": null', b'"golden": ' + golden) + b"\n")
+    """Write ``manifest`` as indented JSON; its golden batch and its reference, all numbers, stand in a line each."""
+    brief = msgspec.structs.replace(manifest, golden=None, reference=None)
+    text = msgspec.json.format(msgspec.json.encode(brief), indent=2)
+    for name, value in (("golden", manifest.golden), ("reference", manifest.reference)):
+        told = msgspec.json.format(msgspec.json.encode(value), indent=0)
+        text = text.replace(f'"{name}": null'.encode(), f'"{name}": '.encode() + told)
+    path.write_bytes(text + b"\n")

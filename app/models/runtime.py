@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.cli.errors import UsageProblem
+from app.drift.distribution import Distribution
 from app.features.clicks import CLICK_FEATURES
 from app.features.orders import ORDER_FEATURES
 from app.models.in_turn import PREFIX, in_turn
@@ -112,6 +113,7 @@ class IntentModel:
         version: its folder's folder.
         encoder: what its states mean.
         opened: makes a session of a graph.
+        distribution: of what it learned from; None where its manifest does not say.
     """
 
     def __init__(
@@ -121,12 +123,14 @@ class IntentModel:
         version: str,
         encoder: str | None = None,
         opened: Callable[[bytes], Session] = session_of,
+        distribution: Distribution | None = None,
     ) -> None:
         self._run = opened(graph).run
         self._run_in_turn = opened(in_turn(graph)).run
         self.name = name
         self.version = version
         self.encoder = encoder
+        self.distribution = distribution
 
     def score(self, features: Floats, hidden: Floats) -> IntentScores:
         """See `IntentScorer.score`."""
@@ -144,11 +148,19 @@ class IntentModel:
 class RiskModel:
     """An order model of the repository, with the ``mapping`` of its probabilities to risk scores."""
 
-    def __init__(self, session: Session, name: str, version: str, mapping: ScoreMapping) -> None:
+    def __init__(
+        self,
+        session: Session,
+        name: str,
+        version: str,
+        mapping: ScoreMapping,
+        distribution: Distribution | None = None,
+    ) -> None:
         self._run = session.run
         self.name = name
         self.version = version
         self.mapping = mapping
+        self.distribution = distribution
 
     def score(self, features: Floats) -> RiskScores:
         """See `RiskScorer.score`."""
@@ -176,7 +188,7 @@ def load_intent(
         )
     manifest = stored.manifest
     opened = partial(_opened, stored, provider)
-    return IntentModel(stored.graph, manifest.name, manifest.version, manifest.encoder, opened)
+    return IntentModel(stored.graph, manifest.name, manifest.version, manifest.encoder, opened, _distribution(stored))
 
 
 def _opened(stored: StoredModel, provider: Provider, graph: bytes) -> Session:
@@ -193,7 +205,27 @@ def load_risk(
     """
     stored = read_model(repository, "risk", name, version, [feature.name for feature in ORDER_FEATURES])
     manifest = stored.manifest
-    return RiskModel(open_session(stored, provider), manifest.name, manifest.version, _mapping(stored))
+    session = open_session(stored, provider)
+    return RiskModel(session, manifest.name, manifest.version, _mapping(stored), _distribution(stored))
+
+
+def distribution_of(model: IntentScorer | RiskScorer) -> Distribution | None:
+    """How what a model learned from was distributed; None for one that does not say."""
+    found: Distribution | None = getattr(model, "distribution", None)
+    return found
+
+
+def _distribution(stored: StoredModel) -> Distribution | None:
+    manifest = stored.manifest
+    if manifest.reference is None:
+        return None
+    try:
+        return Distribution(manifest.reference, manifest.features)
+    except ValueError as error:
+        raise UsageProblem(
+            f"the manifest of {stored.path} has a reference that does not fit its features ({error}); "
+            f"run `sluice train {manifest.kind}`"
+        ) from error
 
 
 def _mapping(stored: StoredModel) -> ScoreMapping:

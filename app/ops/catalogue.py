@@ -93,6 +93,13 @@ TRIAL_SHIFT = Metric(
 TRIAL_SLOWDOWN = Metric(
     "gauge", "sluice_trial_slowdown_ratio", "Model time of a version on trial over that of the serving one.", _TRIAL
 )
+DRIFT = Metric(
+    "gauge",
+    "sluice_drift_ratio",
+    "PSI of an input or the scores in the partition's last window, against the training rows.",
+    ("model", "input", "partition"),
+)
+DRIFT_ALERTS = Metric("counter", "sluice_drift_alerts_total", "Inputs and scores found drifted.", ("model",))
 
 # Where it stands.
 LAG = Metric("gauge", "sluice_lag_records", "Records between committed and end offset.", ("topic", "partition"))

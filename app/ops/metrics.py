@@ -106,6 +106,12 @@ class Metrics:
                     if (known := value(one)) is not None:
                         self._set(metric, known, model, one.version, one.role)
 
+    def drift(self, model: str, partition: int, psi: Mapping[str, float], drifted: int) -> None:
+        """How far a model's inputs and scores are from its training, and how many of them too far."""
+        for name, value in psi.items():
+            self._set(c.DRIFT, value, model, name, partition)
+        self._add(c.DRIFT_ALERTS, drifted, model)
+
     def lag(self, topic: str, partition: int, records: int) -> None:
         """How far the committed offset is behind the end."""
         self._set(c.LAG, records, topic, partition)

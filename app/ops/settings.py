@@ -101,6 +101,13 @@ class Settings(BaseSettings):
         0.25, gt=0, description="PSI of its scores against the other version's at which a version is taken out"
     )
 
+    drift_window_ms: int = Field(
+        _DAY_MS, ge=0, description="ms of event time over which drift of the models is measured; 0: it is not"
+    )
+    drift_one_in: int = Field(8, ge=1, le=1_000_000, description="one in so many clicks is looked at for drift")
+    drift_min_rows: int = Field(1_000, ge=1, description="looked at, by which a window is judged at the least")
+    drift_max_psi: float = Field(0.25, gt=0, description="population stability index above which there is an alert")
+
     cloudevents_headers: bool = Field(True, description="whether outputs carry CloudEvents headers")
     watchdog_s: float = Field(60.0, ge=1, le=86_400, description="s of lag without progress that end the worker")
     http_host: str = Field("127.0.0.1", min_length=1, description="address that health and metrics listen on")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from app.effects import Effects
 from app.publish.clicks import intent_events
 from app.publish.dead_letters import dead_letters
+from app.publish.drift import drift_alerts
 from app.publish.judges import intent_judges, risk_judges
 from app.publish.orders import Makers, order_events
 from app.publish.outgoing import Outgoing
@@ -27,6 +28,8 @@ def publish(effects: Effects, models: Models, now_ms: int, with_headers: bool) -
         yield from intent_events(clicks, intent, now_ms, with_headers)
     for orders in effects.orders:
         yield from order_events(orders, makers, with_headers)
+    for drift in effects.drift:
+        yield from drift_alerts(drift, now_ms, with_headers)
     if effects.closed:
         yield from session_events(effects.closed, intent, now_ms, with_headers)
     if effects.rejected:

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from app.drift.watch import DriftWatch
 from app.events.align import Aligned
 from app.events.decode import Rejected
 from app.events.records import Records
@@ -26,6 +27,7 @@ class State:
     times: dict[int, StreamTime] = field(default_factory=dict)
     applied: dict[int, Applied] = field(default_factory=dict)
     flows: dict[int, Flow] = field(default_factory=dict)
+    drift: DriftWatch = field(default_factory=DriftWatch)
     _swept: dict[int, int] = field(default_factory=dict)
 
     @classmethod
@@ -39,6 +41,7 @@ class State:
         self.times.pop(partition, None)
         self.applied.pop(partition, None)
         self.flows.pop(partition, None)
+        self.drift.drop(partition)
         self._swept.pop(partition, None)
 
     def advance(self, records: Records) -> NDArray[np.int64]:

@@ -93,7 +93,7 @@ async def _torture(plan: Plan, folder: Path, broker: DevelopmentBroker, say: Say
     finally:
         for worker in workers:
             worker.close()
-    settings = load_settings()
+    settings = load_settings(drift_window_ms=0)
     findings = await look(broker, folder / "state", load_models(settings), settings, PARTITIONS, say)
     return figures(plan, ended, findings)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.drift.distribution import reference_of
 from app.features.clicks import CLICK_FEATURES
 from app.features.scan import group_index, group_starts, ranks
-from app.models.manifest import DataFile
+from app.models.manifest import DataFile, Reference
 from app.models.runtime import IntentScorer
 from app.models.waves import score_waves
 from app.state.columns import Lifetimes
@@ -17,7 +18,7 @@ from app.state.rows import HIDDEN_UNITS
 from app.training.labels import ClickLabels, click_labels
 from app.training.outlook import Outlook, outlook_of
 from app.training.rows import ClickRows, Progress, click_rows
-from app.training.sources import Source
+from app.training.sources import LEARN, Source
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -69,6 +70,15 @@ def labelled(name: str, rows: ClickRows, part: Ints, described: DataFile, split:
         described=described,
         split=split,
     )
+
+
+def learned_reference(sets: Sequence[ClickSet], model: IntentScorer) -> Reference:
+    """How the first parts of all sets, counting alike, and what ``model`` says of them are distributed."""
+    weight = shares(sets, [LEARN])
+    learned = weight > 0
+    features = np.concatenate([one.rows.features for one in sets])[learned]
+    purchase = np.concatenate([one.scored(model)[1] for one in sets])[learned]
+    return reference_of([feature.name for feature in CLICK_FEATURES], features, purchase, weight[learned])
 
 
 def histories(rows: ClickRows) -> Ints:

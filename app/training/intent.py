@@ -14,7 +14,7 @@ from app.state.columns import Lifetimes
 from app.state.rows import HIDDEN_UNITS
 from app.training.baselines import logistic, logistic_intents, prior_intents
 from app.training.calibrating import platt, temperature
-from app.training.click_sets import ClickSet, read_click_set, shares
+from app.training.click_sets import ClickSet, learned_reference, read_click_set, shares
 from app.training.figures import auc_gain, binary_figures, intent_figures
 from app.training.gru import Examples, GruSettings, train_gru
 from app.training.intent_weights import OPSET, Calibration, IntentWeights, calibrated, initial_weights, intent_graph
@@ -81,6 +81,7 @@ def fit_intent(
         },
         hidden_units=HIDDEN_UNITS,
         encoder=_encoder(weights, scaling),
+        reference=learned_reference(sets, _model(weights, scaling)),
     )
     return Trained(graph, manifest)
 

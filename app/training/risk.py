@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from app.drift.distribution import reference_of
 from app.features.orders import ORDER_FEATURES
-from app.models.manifest import Figures, Manifest, ScoreMapping, Tensor
+from app.models.manifest import Figures, Manifest, Reference, ScoreMapping, Tensor
 from app.models.runtime import RiskModel
 from app.models.session import session_of
 from app.state.columns import Lifetimes
@@ -83,6 +84,7 @@ def fit_risk(sets: Sequence[OrderSet], version: str, created: str) -> Trained:
         metrics=_figures(sets, model),
         calibration={"slope": slope, "offset": offset},
         score_mapping=mapping,
+        reference=_reference(sets, model),
     )
     return Trained(graph, manifest)
 
@@ -113,6 +115,12 @@ def _rows(sets: Sequence[OrderSet], part: int) -> tuple[Floats, Flags, Floats]:
         weight.append(_SHARES[one.name] * counts / counts.sum())
     joined = np.concatenate(weight)
     return np.concatenate(features), np.concatenate(fraud), (joined / joined.mean()).astype(np.float32)
+
+
+def _reference(sets: Sequence[OrderSet], model: RiskModel) -> Reference:
+    features, _, weight = _rows(sets, LEARN)
+    names = [feature.name for feature in ORDER_FEATURES]
+    return reference_of(names, features, model.score(features).probability, weight)
 
 
 def _calibration(sets: Sequence[OrderSet], weights: RiskWeights) -> tuple[float, float]:

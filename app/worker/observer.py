@@ -92,5 +92,9 @@ class Observer:
         metrics.reread_events(effects.reread)
         metrics.closed_sessions(len(effects.closed))
         metrics.expired_histories(effects.expired)
+        for drift in effects.drift:
+            psi = drift.window.psi
+            by_name = dict(zip(drift.window.names, psi.tolist(), strict=True))
+            metrics.drift(drift.model, drift.window.partition, by_name, int((psi > drift.max_psi).sum()))
         self.progress.advanced(work.records)
         self.tally.add(work)

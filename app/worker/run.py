@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from app.cli.errors import UsageProblem
+from app.drift.windows import DriftLimits
 from app.kafka.faust_app import BatchApp
 from app.kafka.fetched import Partition
 from app.kafka.topics import TopicError, partition_counts
@@ -58,6 +59,9 @@ def load_models(settings: Settings) -> Models:
     return Models(
         load_intent(repository, settings.intent_model, settings.intent_version, provider),
         load_risk(repository, settings.risk_model, settings.risk_version, provider),
+        drift=DriftLimits(
+            settings.drift_window_ms, settings.drift_one_in, settings.drift_min_rows, settings.drift_max_psi
+        ),
     )
 
 

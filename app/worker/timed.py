@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from app.models.manifest import ScoreMapping
-from app.models.runtime import Floats, IntentScorer, IntentScores, RiskScorer, RiskScores
+from app.models.runtime import Floats, IntentScorer, IntentScores, RiskScorer, RiskScores, distribution_of
 from app.step import Models
 
 Clock = Callable[[], float]
@@ -19,6 +19,7 @@ class TimedIntent:
 
     def __init__(self, model: IntentScorer, clock: Clock, called: Called) -> None:
         self.name, self.version, self.encoder = model.name, model.version, model.encoder
+        self.distribution = distribution_of(model)
         self._model, self._clock, self._called = model, clock, called
 
     def score(self, features: Floats, hidden: Floats) -> IntentScores:
@@ -45,6 +46,7 @@ class TimedRisk:
     def __init__(self, model: RiskScorer, clock: Clock, called: Called) -> None:
         self.name, self.version = model.name, model.version
         self.mapping: ScoreMapping = model.mapping
+        self.distribution = distribution_of(model)
         self._model, self._clock, self._called = model, clock, called
 
     def score(self, features: Floats) -> RiskScores:

@@ -114,7 +114,8 @@ def test_every_setting_says_what_it_is_and_times_and_sizes_name_their_unit() -> 
     for name, field in Settings.model_fields.items():
         assert field.description, name
         counts = {"partitions", "http_port", "max_batch_records", "model_window", "model_probation"}
-        ratios = {"model_max_failures", "model_max_slowdown", "model_max_shift"}
+        counts |= {"drift_one_in", "drift_min_rows"}
+        ratios = {"model_max_failures", "model_max_slowdown", "model_max_shift", "drift_max_psi"}
         if field.annotation in (int, float) and name not in counts | ratios:
             unit = name.rpartition("_")[2]
             assert unit in ("ms", "s", "bytes"), name
