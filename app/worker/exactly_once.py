@@ -11,8 +11,10 @@ says which input it includes.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -34,6 +36,7 @@ from app.worker.delivery import Clocks, Offsets, Step
 from app.worker.observer import Observer
 
 STEPS_IN_FLIGHT = 64
+_SLOW_S = 5.0
 HOPELESS = (
     RecordTooLarge,
     MessageSizeTooLargeError,
@@ -175,7 +178,8 @@ class ExactlyOnce:
             while lane.waiting:
                 if self.linger_s:
                     await asyncio.sleep(self.linger_s)
-                await self._commit(partition, lane)
+                with _told_if_slow(partition):
+                    await self._commit(partition, lane)
         except Exception as error:
             await self._fail(partition, lane, error)
         finally:
@@ -247,6 +251,17 @@ class ExactlyOnce:
     def _wake(self) -> None:
         self._changed.set()
         self.on_change()
+
+
+@contextmanager
+def _told_if_slow(partition: int) -> Iterator[None]:
+    """Say so if the block takes long: nothing is wrong here, but perhaps with the broker."""
+    tell = partial(log.warning, "a transaction is still not committed", partition=partition, seconds=_SLOW_S)
+    alarm = asyncio.get_running_loop().call_later(_SLOW_S, tell)
+    try:
+        yield
+    finally:
+        alarm.cancel()
 
 
 def _sends(partition: int, steps: Sequence[Step], now_ms: int) -> list[Send]:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from aiokafka.errors import ProducerFenced
+from structlog.testing import capture_logs
 
 from app.kafka.partition import partition_of
 from app.kafka.producer import DeliveryFailed
+from app.worker import exactly_once
 from app.worker.exactly_once import STEPS_IN_FLIGHT
 from schemas.topics import CLICKSTREAM, DECISIONS, ORDERS, RISK_EVENTS
 from tests.harness import Input, click, order
@@ -140,6 +142,20 @@ def test_rows_that_cannot_be_written_have_their_partition_read_back(tmp_path: Pa
         await engine.finish(*await engine.step(order(USER, 4, "o4")))
         assert (engine.given_up, engine.committed(), len(engine.changelog())) == (1, 4, 3)
         assert USER.encode() in engine.stored(0)
+
+    play(tmp_path, scenario)
+
+
+def test_a_transaction_that_the_broker_does_not_answer_is_told_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exactly_once, "_SLOW_S", 0.0)
+
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        acknowledge(*await engine.step(nth(0)))
+        with capture_logs() as logs:
+            await settle()
+        assert [(one["event"], one["partition"]) for one in logs] == [("a transaction is still not committed", 0)]
 
     play(tmp_path, scenario)
 
