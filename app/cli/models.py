@@ -135,6 +135,37 @@ def canary(
     _command(settings, name, lambda now, _: canaried(now, version, share, _WHO, _now_ms()), wait_s, as_json)
 
 
+@models.command()
+@click.option("--rate", type=click.FloatRange(1), default=1_000, show_default=True, help="events a second")
+@click.option("--seconds", type=click.FloatRange(1), default=8, show_default=True, help="of each act")
+@click.option("--workers", type=click.IntRange(1, 8), default=2, show_default=True, help="worker processes")
+@repository_option
+@json_option
+def demo(rate: float, seconds: float, workers: int, model_repository: str | None, as_json: bool) -> None:
+    """Promote, shadow, canary and roll back versions under load, and show what each consumer sees.
+
+    Kafka and the workers are started for it and are gone afterwards; the shop is simulated, and so are the versions: a
+    challenger, one with another encoder, one that gives no numbers, one that scores elsewhere, and a damaged file.
+    """
+    from app.demo.acts import shown
+    from app.demo.screen import Screen
+    from app.demo.versions import Plan, run
+    from app.demo.workers import WorkerEnded
+    from app.kafka.devbroker import DevelopmentBrokerError
+
+    settings = open_settings(model_repository=model_repository)
+    try:
+        figures = run(Plan(rate, seconds, workers, settings), Screen())
+    except DevelopmentBrokerError as problem:
+        raise UsageProblem(str(problem)) from problem
+    except WorkerEnded as problem:
+        raise click.ClickException(str(problem)) from problem
+    if as_json:
+        report(figures, as_json)
+    else:
+        shown(figures)
+
+
 def _command(settings: Settings, name: str, make: Callable[..., Any], wait_s: float, as_json: bool) -> None:
     from app.registry.commanding import command
     from app.registry.shown import outcome

@@ -57,7 +57,7 @@ def run(plan: Plan, screen: Screen) -> Ended:
         UsageProblem, DevelopmentBrokerError, WorkerEnded: it could not go on; the logs then stay.
         KeyboardInterrupt: it was interrupted, or told to end.
     """
-    with _signals_in_order(), _workplace(screen) as folder:
+    with signals_in_order(), workplace(screen) as folder:
         screen.say("starting Kafka")
         with DevelopmentBroker(folder / "kafka") as broker:
             asyncio.run(create_topics(broker.address, catalogue(plan.settings.partitions)))
@@ -105,7 +105,7 @@ async def _until_processed(
 
 
 @contextmanager
-def _workplace(screen: Screen) -> Iterator[Path]:
+def workplace(screen: Screen) -> Iterator[Path]:
     """A temporary folder; it stays where something failed, for the logs in it."""
     folder = Path(tempfile.mkdtemp(prefix="sluice-demo-"))
     keep = False
@@ -123,7 +123,7 @@ def _workplace(screen: Screen) -> Iterator[Path]:
 
 
 @contextmanager
-def _signals_in_order() -> Iterator[None]:
+def signals_in_order() -> Iterator[None]:
     """SIGTERM and SIGHUP end the block as Ctrl-C does: nothing that it started must outlive it."""
     taken = [signal.SIGTERM, signal.SIGHUP]
     before = [signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT)) for number in taken]

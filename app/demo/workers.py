@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +65,12 @@ class Worker:
 
 
 @contextmanager
-def workers(broker: str, folder: Path, count: int, models: Path) -> Iterator[Sequence[Worker]]:
+def workers(
+    broker: str, folder: Path, count: int, models: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[Sequence[Worker]]:
     """``count`` workers of one group, ready at the start of the block and gone after it, whatever happens.
 
-    State and logs go to ``folder``, models come from ``models``.
+    State and logs go to ``folder``, models come from ``models``; ``settings`` are ``SLUICE_*`` variables.
 
     Raises:
         UsageProblem, WorkerEnded: one did not become ready.
@@ -76,14 +78,14 @@ def workers(broker: str, folder: Path, count: int, models: Path) -> Iterator[Seq
     started: list[Worker] = []
     try:
         for number in range(1, count + 1):
-            started.append(_start(broker, folder, f"worker-{number}", models))
+            started.append(_start(broker, folder, f"worker-{number}", models, settings or {}))
         _await_ready(started)
         yield started
     finally:
         _stop(started)
 
 
-def _start(broker: str, folder: Path, instance: str, models: Path) -> Worker:
+def _start(broker: str, folder: Path, instance: str, models: Path, settings: Mapping[str, str]) -> Worker:
     port, log = free_port(random.SystemRandom()), folder / f"{instance}.log"
     command = [sys.executable, "-m", "app.cli.main", "worker", "--broker", broker, "--group", GROUP]
     command += ["--instance", instance, "--state-dir", str(folder / "state"), "--http-port", str(port)]
@@ -93,7 +95,9 @@ def _start(broker: str, folder: Path, instance: str, models: Path) -> Worker:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"SLUICE_GRACE_MS": str(GRACE_MS), "SLUICE_MODEL_REPOSITORY": str(models.absolute())},
+            env=os.environ
+            | {"SLUICE_GRACE_MS": str(GRACE_MS), "SLUICE_MODEL_REPOSITORY": str(models.absolute())}
+            | dict(settings),
             # Its own session: Ctrl-C reaches the demo alone, which then stops its workers in order.
             start_new_session=True,
         )

@@ -6,11 +6,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Counts = NDArray[np.int64]
 
-_BINS = 64
-_WIDEST = 9.0  # log-odds of the outermost edges
-_EDGES = (1 / (1 + np.exp(-np.linspace(-_WIDEST, _WIDEST, _BINS - 1)))).astype(np.float32)
-_GROUPS = 10
-_UNSEEN = 0.5  # records a group is taken to have at least: one empty group alone says little
+_EDGES = (1 / (1 + np.exp(-np.arange(-9.0, 10.0)))).astype(np.float32)  # whole log-odds
+_BINS = len(_EDGES) + 1
+_UNSEEN = 0.5  # scores a bin is taken to have at least: one empty bin alone says little
 
 
 def empty() -> Counts:
@@ -19,29 +17,20 @@ def empty() -> Counts:
 
 
 def counted(scores: Floats) -> Counts:
-    """How many of ``scores`` [n], all finite and within 0 to 1, lie in each of the bins, even in log-odds."""
+    """How many of ``scores`` [n], all finite and within 0 to 1, lie in each of the bins, which are one log-odds wide.
+
+    Quantiles of the scores before, which are usual, would be as narrow as the scores lie close: where nearly all are
+    near 0, as of a rare event, another calibration would look like another model.
+    """
     return np.bincount(np.searchsorted(_EDGES, scores), minlength=_BINS)
 
 
 def shift(before: Counts, after: Counts) -> float:
-    """The population stability index of two distributions: 0 where they are alike, above 0.25 where they are not.
-
-    The bins are joined to at most ten groups of about the same share of ``before``, as usual, and what lies below and
-    above all of it to one each.
-    """
-    group = _groups(before)
-    old, new = _shares(group, before), _shares(group, after)
+    """The population stability index of two distributions: 0 where they are alike, above 0.25 where they are not."""
+    old, new = _shares(before), _shares(after)
     return float(((new - old) * np.log(new / old)).sum())
 
 
-def _groups(before: Counts) -> NDArray[np.int64]:
-    """The group of each bin: 0 below every score, then by tenths of them, the last above every score."""
-    share = before.cumsum() / max(int(before.sum()), 1)
-    tenths = 1 + np.minimum((share - 1e-9) * _GROUPS, _GROUPS - 1).astype(np.int64)
-    is_above = before[::-1].cumsum()[::-1] == 0
-    return np.where(share == 0, 0, np.where(is_above, _GROUPS + 1, tenths))
-
-
-def _shares(group: NDArray[np.int64], counts: Counts) -> NDArray[np.float64]:
-    found = np.maximum(np.bincount(group, weights=counts, minlength=_GROUPS + 2), _UNSEEN)
+def _shares(counts: Counts) -> NDArray[np.float64]:
+    found = np.maximum(counts, _UNSEEN)
     return np.asarray(found / found.sum())

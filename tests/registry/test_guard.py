@@ -41,6 +41,12 @@ def test_the_same_distribution_has_not_moved_and_another_has() -> None:
     assert shift(empty(), empty()) == 0
 
 
+def test_another_calibration_of_a_rare_event_is_no_other_model_and_one_that_says_never_is() -> None:
+    rare = np.random.default_rng(0).beta(0.5, 50, 5_000).astype(np.float32)
+    assert shift(counted(rare), counted(rare ** np.float32(1.05))) < 0.1
+    assert shift(counted(rare), counted(np.zeros_like(rare))) > 1
+
+
 def test_scores_at_the_ends_are_counted() -> None:
     assert counted(np.array([0, 1, 0.5], np.float32)).sum() == 3
 
