@@ -94,7 +94,7 @@ def run_worker(settings: Settings, register: Register, until_end: bool) -> dict[
         WorkerService(assembly, ends if until_end else None),
         ModelService(settings.broker, registry, notices, notices_by),
     ]
-    _settle_runtime()
+    settle_runtime()
     started, cpu_started = time.monotonic(), time.process_time()
     app = assembly.app
     worker = app.conf.Worker(app, *services, loglevel=None, quiet=True, override_logging=False, redirect_stdouts=False)
@@ -118,7 +118,7 @@ def _failure(reason: BaseException | None) -> click.ClickException:
     return WorkerFailed(f"the worker ended: {reason or 'see its log'}")
 
 
-def _settle_runtime() -> None:
+def settle_runtime() -> None:
     """Steps make hundreds of thousands of objects and no cycles: collecting them often is wasted time."""
     gc.collect()
     gc.freeze()

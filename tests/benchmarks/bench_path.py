@@ -21,6 +21,7 @@ from typing import Any
 import app.batch
 import app.pipeline
 import app.scoring.clicks
+import app.scoring.trial
 import app.step
 from app.events.align import Aligner
 from app.events.decode import Decoder
@@ -48,7 +49,7 @@ STAGES: tuple[tuple[Any, str], ...] = (
     (app.step, "score_clicks"),
     (app.scoring.clicks, "scan_sessions"),
     (app.scoring.clicks, "click_features"),
-    (app.scoring.clicks, "score_waves"),
+    (app.scoring.trial, "score_waves"),
     (app.step, "score_orders"),
     (app.step, "close_over"),
     (UserTable, "write"),
