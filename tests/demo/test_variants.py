@@ -32,7 +32,7 @@ def features() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return np.concatenate([clicks.features for work in worker.works for clicks in work.effects.clicks])
 
 
-def scores(model: IntentScorer, features: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def scores(model: IntentScorer, features: np.ndarray) -> np.ndarray:
     hidden = np.zeros((len(features), 32), np.float32)
     return model.score(features, hidden).purchase
 
@@ -46,7 +46,7 @@ def test_all_but_the_damaged_one_pass_the_registry(repository: Path) -> None:
 
 def test_the_challenger_is_near_the_one_elsewhere_is_far_and_one_gives_no_numbers(
     repository: Path,
-    features: np.ndarray,  # type: ignore[type-arg]
+    features: np.ndarray,
 ) -> None:
     plain, near, encoder, broken, far = (
         scores(load_intent(repository, "intent", version, "cpu"), features) for version in ("1", "2", "3", "4", "5")
