@@ -10,6 +10,7 @@ _MEASURES = frozenset(group("measure"))
 _FOOD = frozenset(group("food"))
 _COLOR_TAILS = frozenset("的款")
 _CUES = frozenset(("want", "change", "reject", "received", "owned", "rejected before"))
+_BEFORE_PRODUCT = frozenset(("want", "received", "owned"))
 _NAMES = frozenset(("category", "brand", "common word brand", "brand or food", "one character", "use"))
 _BEFORE_LETTER = frozenset(group("before letter size"))
 _AFTER_LETTER = frozenset(group("after letter size"))
@@ -37,8 +38,10 @@ def _bare_color(at: Reading, index: int) -> str:
 
 def _one_character(at: Reading, index: int) -> str:
     _, start, end, _ = at.hits[index]
-    touched = index > 0 and at.hits[index - 1][2] == start
-    return "category" if at.before(start) in _MEASURES or (touched and at.after(end) != "子") else ""
+    alone = start == 0 and (end == len(at.tokens) or at.tokens[end] == " ")
+    touched = at.follows(index, _BEFORE_PRODUCT) or (index > 0 and at.hits[index - 1][2] == start)
+    named = alone or at.before(start) in _MEASURES or (touched and at.after(end) != "子")
+    return "category" if named else ""
 
 
 def _brand_or_food(at: Reading, index: int) -> str:

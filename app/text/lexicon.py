@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
+from app.text.folding import fold
 from app.text.words import FOLDER, named, words
 
 Hit = tuple[str, int, int, str]
@@ -82,7 +83,7 @@ def lexicon() -> Lexicon:
     return Lexicon(
         (kind, value, form)
         for kind, value, word in _all_words()
-        for form in (_forms(word.lower()) if kind in _INFLECTED else _spellings(word.lower()))
+        for form in (_forms(fold(word)) if kind in _INFLECTED else _spellings(fold(word)))
     )
 
 

@@ -22,6 +22,7 @@ _CUES = frozenset(
     )
 )
 _FILLERS = frozenset((" ", *group("filler")))
+_NO_COMPANION = frozenset(["的", "这", "那", "this", "these", "that", "those"])
 _STOPS = frozenset("，,。.！!？?；;、")
 _DROPPED, _RECEIVED, _NEUTRAL, _CHANGED = range(4)
 _RECEIVED_REACH = 8
@@ -88,7 +89,7 @@ class Wishes:
         between = self._tokens[self._cursor : start]
         if self._cue == "received":
             return len(between) <= _RECEIVED_REACH and not _STOPS.intersection(between)
-        if self._cue == "companion" and "的" in between:
+        if self._cue == "companion" and not _NO_COMPANION.isdisjoint(between):
             return False
         return _FILLERS.issuperset(between)
 
