@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from app.drift.windows import Window
 from app.events.decode import Rejected
 from app.state.columns import Change
+from app.text.recogniser import Understood
 from schemas.events import Click, Order
 from schemas.outputs import Action, AlertKind, AlertSubjectType, Reason, RiskLevel, RuleHit, Severity
 
@@ -40,7 +41,8 @@ class ScoredClicks:
     """Clicks [n] with what the intent model said of them, in processing order.
 
     ``position`` is the place in the step's processing order, ``cart`` is in 1e-4 of the major unit, ``intent`` the
-    column of the most probable intent, ``session_ids`` the session of each click.
+    column of the most probable intent, ``session_ids`` the session of each click. ``texts`` is what was made of each
+    click's words, None where no click has any.
     """
 
     clicks: list[Click]
@@ -59,6 +61,7 @@ class ScoredClicks:
     purchase: NDArray[np.float32]
     intent: NDArray[np.int64]
     tried: Tried = field(default_factory=Tried)
+    texts: list[Understood | None] | None = None
 
     @property
     def event_ids(self) -> list[str]:
@@ -159,6 +162,17 @@ class ScoredOrders:
 
 
 @dataclass(frozen=True, slots=True)
+class Conversation:
+    """What the messages of a session said: how many there were (255 stands for more), what was wanted last, how
+    satisfied their writer is (0 to 1), and the probability that the last one says the problem is solved."""
+
+    messages: int
+    wanted: str | None
+    satisfied: float
+    solved: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClosedSession:
     """A session that is over."""
 
@@ -172,6 +186,7 @@ class ClosedSession:
     counts: Sequence[int]  # by click type
     cart: int
     path: Sequence[int]  # intent codes
+    conversation: Conversation | None = None  # None without a message
 
 
 @dataclass(frozen=True, slots=True, eq=False)

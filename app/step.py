@@ -26,6 +26,7 @@ from app.scoring.sessions import close_over, closed_rows
 from app.state.partition_rows import partition_changes
 from app.state.rows import Rows, begun_anew
 from app.state.state import State
+from app.text.recogniser import TextReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Models:
     risk_trial: Trial[RiskScorer] = field(default_factory=Trial)
     rules: RuleBook = BUILT_IN
     drift: DriftLimits = DEFAULT_LIMITS
+    text: TextReader | None = None  # without one, nobody reads what visitors write
 
 
 def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Sequence[Rejected] = ()) -> Effects:
@@ -88,7 +90,9 @@ def _process(state: State, records: Records, batch: Batch, models: Models, effec
     rows = state.table.rows[slots]
     _begin(state, slots, rows, fresh, batch.ts[starts], effects)
     before = rows.copy()
-    seen = score_clicks(state.table, records, batch, user, slots, rows, models.intent, models.intent_trial, effects)
+    seen = score_clicks(
+        state.table, records, batch, user, slots, rows, models.intent, models.intent_trial, models.text, effects
+    )
     judges = Judges(models.risk, models.risk_trial, models.rules)
     score_orders(state, records, batch, user, slots, before, rows, seen, judges, effects)
     last = last_rows(starts, len(batch))

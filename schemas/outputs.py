@@ -139,9 +139,10 @@ class IntentEvent(Output, frozen=True, gc=False, omit_defaults=True):
     probabilities: Probabilities
     purchase_probability: Annotated[Probability, Meta(description="Of a purchase later in this session.")]
     session: SessionState
-    query_intent: QueryIntent | None = None
+    query_intent: Annotated[QueryIntent | None, Meta(description="Of the click's message, else of its query.")] = None
     language: Language | None = None
     slots: SlotValues | None = None
+    text_model: Annotated[ModelRef | None, Meta(description="What read the words.")] = None
 
 
 class Reason(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -241,6 +242,16 @@ class Alert(Struct, frozen=True, gc=False, omit_defaults=True):
     model: ModelRef | None = None
 
 
+class Conversation(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The messages of a session as one conversation with customer service."""
+
+    messages: Annotated[int, Meta(ge=1, description="255 stands for more.")]
+    satisfaction: Annotated[float, Meta(ge=-2, le=2, description="Of the customer, from their words.")]
+    solved: Annotated[Probability, Meta(description="That the last message says the problem is solved.")]
+    text_model: Annotated[ModelRef, Meta(description="What read the words.")]
+    wanted: Annotated[QueryIntent | None, Meta(description="Last intent other than `other`.")] = None
+
+
 class SessionEvent(Output, frozen=True, gc=False, omit_defaults=True):
     """A closed session, on topic `session-events`: exactly one per session.
 
@@ -255,6 +266,7 @@ class SessionEvent(Output, frozen=True, gc=False, omit_defaults=True):
     cart_value: Amount
     outcome: Outcome
     intent_path: Annotated[list[IntentName], Meta(description="Intents in order, repetitions collapsed.")]
+    conversation: Annotated[Conversation | None, Meta(description="Absent without a message.")] = None
 
 
 OutputEvent = IntentEvent | RiskEvent | Decision | Alert | SessionEvent

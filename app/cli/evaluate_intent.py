@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from app.cli.errors import UsageProblem
-from app.cli.options import json_option, lifetimes_of, open_settings, setting_option
+from app.cli.options import json_option, lifetimes_of, model_named, open_settings, setting_option
 from app.cli.output import report
 
 
@@ -58,12 +58,5 @@ def intent(
         raise UsageProblem(
             f"measuring needs more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
         ) from error
-    wanted = Wanted(name, data, history, sets, settings.model_repository, *_named(model))
+    wanted = Wanted(name, data, history, sets, settings.model_repository, *model_named(model, "intent"))
     report(figures_of(wanted, lifetimes_of(settings)), as_json)
-
-
-def _named(model: str | None) -> tuple[str, str | None]:
-    name, slash, version = (model or "intent").partition("/")
-    if (slash and not version.isdecimal()) or not name:
-        raise UsageProblem(f"--model {model} is not NAME/VERSION, such as intent/2")
-    return name, version or None

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from app.cli.errors import UsageProblem
 from app.ops.logs import configure_logs
 from app.ops.settings import Settings, load_settings
 from app.state.columns import Lifetimes
@@ -42,3 +43,15 @@ def open_settings(**flags: object) -> Settings:
 def lifetimes_of(settings: Settings) -> Lifetimes:
     """How long sessions and histories live, as ``settings`` say."""
     return Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)
+
+
+def model_named(model: str | None, default: str) -> tuple[str, str | None]:
+    """Name and version that a flag NAME/VERSION gives; the version is None for the newest.
+
+    Raises:
+        UsageProblem: it is not of that form.
+    """
+    name, slash, version = (model or default).partition("/")
+    if (slash and not version.isdecimal()) or not name:
+        raise UsageProblem(f"--model {model} is not NAME/VERSION, such as {default}/2")
+    return name, version or None

@@ -13,7 +13,7 @@ from app.models.repository import versions
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["intent", "risk"]))
+@click.argument("kind", type=click.Choice(["intent", "risk", "text"]))
 @click.option("--quick", is_flag=True, help="a small training within a minute, to see that everything works")
 @click.option(
     "--data",

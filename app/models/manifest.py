@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from app.cli.errors import UsageProblem
 
-Kind = Literal["intent", "risk"]
+Kind = Literal["intent", "risk", "text"]
 Figures = dict[str, dict[str, dict[str, float]]]
 """Data set, then model or baseline, then metric."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import onnxruntime
@@ -21,7 +21,7 @@ _CUDA = "CUDAExecutionProvider"
 class Session(Protocol):
     """What is used of `onnxruntime.InferenceSession`."""
 
-    def run(self, outputs: Sequence[str], feeds: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    def run(self, outputs: Sequence[str], feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
         """The named outputs for these inputs."""
         ...
 

@@ -20,6 +20,8 @@ from app.publish.digits import MILLION, fraction, millionths, whole
 from app.publish.judges import Judges
 from app.publish.outgoing import Outgoing, cloud_events
 from app.state.rows import MONEY_SCALE
+from app.text.recogniser import Understood
+from app.text.slots import Slots
 from schemas.outputs import INTENTS, ModelRef
 from schemas.topics import INTENT_EVENTS
 
@@ -32,7 +34,11 @@ _NAMES: Final = np.array([list(f'"{name}"'.ljust(_NAME).encode()) for name in IN
 
 
 def intent_events(
-    scored: ScoredClicks, judges: Judges[IntentScorer], scored_at: int, with_headers: bool
+    scored: ScoredClicks,
+    judges: Judges[IntentScorer],
+    text_model: ModelRef | None,
+    scored_at: int,
+    with_headers: bool,
 ) -> Iterator[Outgoing]:
     """The records of ``scored`` by partition, in processing order; clicks without a finite score are left out."""
     finite = np.isfinite(scored.purchase)
@@ -42,6 +48,8 @@ def intent_events(
         return
     sources, users = scored.event_ids, scored.users
     values = _values(scored, judges, scored_at)
+    if scored.texts and text_model:
+        _add_texts(values, scored.texts, text_model)
     times, traces, partitions = scored.ts.tolist(), scored.traces, scored.partition
     bounds = [0, *((partitions[1:] != partitions[:-1]).nonzero()[0] + 1).tolist(), len(values)]
     for start, stop in pairwise(bounds):
@@ -77,6 +85,24 @@ def _values_of(scored: ScoredClicks, model: ModelRef, scored_at: int) -> list[by
     return [
         start.encode() + text[at : at + width] for start, at in zip(starts, range(0, len(text), width), strict=True)
     ]
+
+
+def _add_texts(values: list[bytes], texts: Sequence[Understood | None], model: ModelRef) -> None:
+    """Put what was made of a click's words into its event, in place."""
+    encode = msgspec.json.Encoder().encode
+    for place, text in enumerate(texts):
+        if text is not None:
+            part = TextPart(text.language, text.slots, model, text.intent)
+            values[place] = values[place][:-1] + b"," + encode(part)[1:]
+
+
+class TextPart(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The fields of an intent event that are about words."""
+
+    language: str
+    slots: Slots
+    text_model: ModelRef
+    query_intent: str | None = None
 
 
 def _starts(sources: Sequence[str], users: Sequence[str], sessions: Sequence[str]) -> list[str]:

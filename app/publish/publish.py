@@ -11,6 +11,7 @@ from app.publish.orders import Makers, order_events
 from app.publish.outgoing import Outgoing
 from app.publish.sessions import session_events
 from app.step import Models
+from schemas.outputs import ModelRef
 
 
 def publish(effects: Effects, models: Models, now_ms: int, with_headers: bool) -> Iterator[Outgoing]:
@@ -24,13 +25,14 @@ def publish(effects: Effects, models: Models, now_ms: int, with_headers: bool) -
     """
     intent = intent_judges(models.intent, models.intent_trial)
     makers = Makers(risk_judges(models.risk, models.risk_trial), models.rules.version, now_ms)
+    text = ModelRef(models.text.name, models.text.version) if models.text else None
     for clicks in effects.clicks:
-        yield from intent_events(clicks, intent, now_ms, with_headers)
+        yield from intent_events(clicks, intent, text, now_ms, with_headers)
     for orders in effects.orders:
         yield from order_events(orders, makers, with_headers)
     for drift in effects.drift:
         yield from drift_alerts(drift, now_ms, with_headers)
     if effects.closed:
-        yield from session_events(effects.closed, intent, now_ms, with_headers)
+        yield from session_events(effects.closed, intent, text, now_ms, with_headers)
     if effects.rejected:
         yield from dead_letters(effects.rejected, with_headers)

@@ -11,7 +11,7 @@ from app.publish.judges import Judges
 from app.publish.outgoing import Outgoing, cloud_events
 from app.state.rows import MONEY_SCALE
 from schemas.events import CLICK_CODES, CLICK_TYPES
-from schemas.outputs import INTENTS, ModelRef, Outcome, SessionEvent
+from schemas.outputs import INTENTS, Conversation, ModelRef, Outcome, SessionEvent
 from schemas.topics import SESSION_EVENTS
 
 _PURCHASED, _ADDED = CLICK_CODES["order_completed"], CLICK_CODES["product_added"]
@@ -19,7 +19,11 @@ _MESSAGES = CLICK_CODES["message_sent"]
 
 
 def session_events(
-    closed: Sequence[ClosedSession], judges: Judges[IntentScorer], scored_at: int, with_headers: bool
+    closed: Sequence[ClosedSession],
+    judges: Judges[IntentScorer],
+    text_model: ModelRef | None,
+    scored_at: int,
+    with_headers: bool,
 ) -> Iterator[Outgoing]:
     """The records of ``closed`` by partition, in order."""
     by_partition: defaultdict[int, list[ClosedSession]] = defaultdict(list)
@@ -28,7 +32,7 @@ def session_events(
     encoder = msgspec.json.Encoder()
     for partition, sessions in by_partition.items():
         models = judges.refs([session.user for session in sessions])
-        events = [_event(session, model, scored_at) for session, model in zip(sessions, models, strict=True)]
+        events = [_event(*one, text_model, scored_at) for one in zip(sessions, models, strict=True)]
         times = [event.ts for event in events]
         headers = None
         if with_headers:
@@ -37,7 +41,7 @@ def session_events(
         yield Outgoing(SESSION_EVENTS, partition, keys, [encoder.encode(event) for event in events], headers)
 
 
-def _event(session: ClosedSession, model: ModelRef, scored_at: int) -> SessionEvent:
+def _event(session: ClosedSession, model: ModelRef, text_model: ModelRef | None, scored_at: int) -> SessionEvent:
     counts = {name: count for name, count in zip(CLICK_TYPES, session.counts, strict=True) if count}
     return SessionEvent(
         event_id=f"{session.last_event_id}:closed",
@@ -54,7 +58,16 @@ def _event(session: ClosedSession, model: ModelRef, scored_at: int) -> SessionEv
         cart_value=max(session.cart, 0) / MONEY_SCALE,
         outcome=outcome(session.counts),
         intent_path=[INTENTS[code] for code in session.path],  # type: ignore[misc]
+        conversation=_conversation(session, text_model),
     )
+
+
+def _conversation(session: ClosedSession, model: ModelRef | None) -> Conversation | None:
+    told = session.conversation
+    if told is None or model is None:
+        return None
+    satisfaction = round(4 * told.satisfied - 2, 2)
+    return Conversation(told.messages, satisfaction, told.solved, model, told.wanted)  # type: ignore[arg-type]
 
 
 def outcome(counts: Sequence[int]) -> Outcome:

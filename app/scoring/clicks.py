@@ -1,6 +1,6 @@
 """Clicks: their sessions, their features, what the intent model says, and the rows they leave behind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import cast
 
@@ -16,10 +16,13 @@ from app.features.scan import Flags, Ints, first_rows, group_index, group_starts
 from app.features.session import Sessions, SortedClicks, scan_sessions
 from app.models.runtime import IntentScorer
 from app.models.trial import Trial
+from app.scoring.conversations import Talks, before, conversation, talks
 from app.scoring.sessions import closed_rows
+from app.scoring.texts import read_texts
 from app.scoring.trial import Clicks, score_clicks_with
 from app.state.columns import UserTable
 from app.state.rows import BLOCKS, MONEY_SCALE, PATH_LENGTH, Rows
+from app.text.recogniser import TextReader
 from schemas.events import Click
 from schemas.outputs import FailureType
 from schemas.topics import CLICKSTREAM
@@ -46,6 +49,7 @@ def score_clicks(
     rows: Rows,
     model: IntentScorer,
     trial: Trial[IntentScorer],
+    reader: TextReader | None,
     effects: Effects,
 ) -> Seen:
     """Score the clicks of ``batch``; ``rows`` [users] of ``slots`` take over what they left, in place.
@@ -81,11 +85,13 @@ def score_clicks(
         message = f"Model {by.name} {by.version} gave a number that is not finite"
         failure = columns.reject(int(kept[row]), FailureType.MODEL_FAILURE, "score", "ModelFailure", message)
         effects.rejected.append(failure)
-    effects.clicks.append(scored)
+    texts = read_texts(events, reader)
+    effects.clicks.append(replace(scored, texts=texts))
     intent = scored.intent[place]
     changed = _changes(rows, seen, intent)
-    effects.closed += _closed(table, slots, rows, seen, ids, events, intent, changed)
-    _leave(rows, seen, hidden, intent, changed)
+    said = talks(rows, sessions, place, events, texts)
+    effects.closed += _closed(table, slots, rows, seen, ids, events, intent, changed, said)
+    _leave(rows, seen, hidden, intent, changed, said)
     _leave_ids(table, slots, seen, ids, events)
     return seen
 
@@ -200,6 +206,7 @@ def _closed(
     events: list[Click],
     intent: Ints,
     changed: Flags,
+    said: Talks,
 ) -> list[ClosedSession]:
     """The sessions that ended because the same user's next one began, each user's in order."""
     sessions = seen.sessions
@@ -225,12 +232,13 @@ def _closed(
                 counts=sessions.counts[:, end].tolist(),
                 cart=int(sessions.cart[end]),
                 path=(begun + intent[run][changed[run]].tolist())[:PATH_LENGTH],
+                conversation=conversation(said.get(session) or before(rows, sessions, session)),
             )
         )
     return closed
 
 
-def _leave(rows: Rows, seen: Seen, hidden: NDArray[np.float32], intent: Ints, changed: Flags) -> None:
+def _leave(rows: Rows, seen: Seen, hidden: NDArray[np.float32], intent: Ints, changed: Flags, said: Talks) -> None:
     """Write into ``rows`` what each user's last click left, in place."""
     sessions, owner = seen.sessions, seen.sessions.users
     last = last_rows(sessions.user_starts, len(intent))
@@ -240,6 +248,7 @@ def _leave(rows: Rows, seen: Seen, hidden: NDArray[np.float32], intent: Ints, ch
     blocks["seen"][began] = 0
     rows["path_length"][began] = 0
     rows["path"][began] = 0
+    rows["talk"][began] = 0
     is_last = first_rows(session, len(sessions.session_starts))
     current = is_last[sessions.session]
     sessions.bits.set(sessions.new_bits & current, seen.clicks.user, blocks["seen"])
@@ -251,6 +260,11 @@ def _leave(rows: Rows, seen: Seen, hidden: NDArray[np.float32], intent: Ints, ch
     for name in ("started_at", "cart", "last_purchase"):
         rows[name][owner] = getattr(sessions, name)[last]
     rows["hidden"] = hidden
+    if said:
+        of_last = {int(each): int(user) for each, user in zip(session, owner, strict=True)}
+        for each, talk in said.items():
+            if each in of_last:
+                rows["talk"][of_last[each]] = talk
 
 
 def _leave_path(rows: Rows, seen: Seen, grown: Flags, intent: Ints) -> None:

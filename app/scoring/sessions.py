@@ -7,6 +7,7 @@ import numpy as np
 from app.effects import ClosedSession, Effects
 from app.features.scan import Ints
 from app.features.session import ADDED, COMPLETED
+from app.scoring.conversations import conversation
 from app.state.columns import UserTable
 from app.state.rows import Rows, clear_sessions
 from app.state.state import State
@@ -28,6 +29,7 @@ def closed_rows(table: UserTable, slots: Ints, rows: Rows) -> list[ClosedSession
                 counts=row["counts"].tolist(),
                 cart=int(row["cart"]),
                 path=row["path"][: row["path_length"]].tolist(),
+                conversation=conversation(row["talk"]),
             )
         )
     return closed

@@ -12,7 +12,7 @@ from schemas.events import CLICK_TYPES
 from schemas.outputs import INTENTS
 
 _UNNEEDED = Lifetimes(0, 0, 0)  # they tell when rows go, not what they say
-_INTERNAL = {"open", "path_length", "item_bits", "category_bits"}
+_INTERNAL = {"open", "path_length", "item_bits", "category_bits", "talk"}
 
 
 def describe(key: bytes, value: bytes) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from schemas.events import CLICK_TYPES
 from schemas.topics import INPUTS
 
-LAYOUT = 5
+LAYOUT = 6
 """Version of the stored row; raise it with every change of `ROW` or of what a field means. `{` (123) is taken."""
 
 HIDDEN_UNITS = 32
 RECENT_EVENTS = 16
 PATH_LENGTH = 16
+TALK = 4
 ITEM_WORDS = 4
 MONEY_SCALE = 10_000
 
@@ -26,6 +27,7 @@ SESSION_FIELDS: list[Any] = [
     ("open", "u1"),  # 1 while a session is open
     ("path_length", "u1"),  # intents in `path`
     ("path", "u1", (PATH_LENGTH,)),  # codes of the intents the session went through, changes only
+    ("talk", "u1", (TALK,)),  # what the session's messages said, see `app.scoring.conversations`
     ("started_at", "i8"),  # ms
     ("events", "u4"),
     ("counts", "u4", (len(CLICK_TYPES),)),  # clicks by type

@@ -19,6 +19,7 @@ from app.kafka.faust_app import BatchApp
 from app.kafka.fetched import Partition
 from app.kafka.topics import TopicError, partition_counts
 from app.models.runtime import load_intent, load_risk
+from app.models.text import load_text
 from app.ops.metrics import Metrics
 from app.ops.progress import Progress
 from app.ops.settings import Settings
@@ -62,6 +63,7 @@ def load_models(settings: Settings) -> Models:
         drift=DriftLimits(
             settings.drift_window_ms, settings.drift_one_in, settings.drift_min_rows, settings.drift_max_psi
         ),
+        text=load_text(repository, settings.text_model, settings.text_version, provider),
     )
 
 

@@ -1,11 +1,12 @@
 """Models that tell how long each call took."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from app.models.manifest import ScoreMapping
 from app.models.runtime import Floats, IntentScorer, IntentScores, RiskScorer, RiskScores, distribution_of
 from app.step import Models
+from app.text.recogniser import TextReader, Understood
 
 Clock = Callable[[], float]
 """Seconds, monotonic."""
@@ -58,7 +59,24 @@ class TimedRisk:
             self._called(self.name, self.version, len(features), self._clock() - started)
 
 
+class TimedText:
+    """A text model behind its reader; see ``TextReader``."""
+
+    def __init__(self, reader: TextReader, clock: Clock, called: Called) -> None:
+        self.name, self.version = reader.name, reader.version
+        self._reader, self._clock, self._called = reader, clock, called
+
+    def read(self, texts: Sequence[str]) -> list[Understood]:
+        """What it makes of them."""
+        started = self._clock()
+        try:
+            return self._reader.read(texts)
+        finally:
+            self._called(self.name, self.version, len(texts), self._clock() - started)
+
+
 def timed(models: Models, clock: Clock, called: Called) -> Models:
     """The same models, telling the time of every call."""
     intent, risk = TimedIntent(models.intent, clock, called), TimedRisk(models.risk, clock, called)
-    return replace(models, intent=intent, risk=risk)
+    text = TimedText(models.text, clock, called) if models.text else None
+    return replace(models, intent=intent, risk=risk, text=text)

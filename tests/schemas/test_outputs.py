@@ -27,11 +27,13 @@ from schemas.outputs import (
 
 COMMON = "event_id source_event_id user_id ts scored_at model"
 FIELDS: dict[type[Struct], str] = {
-    IntentEvent: f"{COMMON} session_id intent probabilities purchase_probability query_intent language slots session",
+    IntentEvent: f"{COMMON} session_id intent probabilities purchase_probability query_intent language slots "
+    "text_model session",
     RiskEvent: f"{COMMON} order_id risk_score risk_level probability reasons rules decision ruleset_version",
     Decision: f"{COMMON} decision_id subject action policy reasons expires_at supersedes",
     Alert: f"{COMMON} alert_id kind severity title subject count first_ts last_ts reasons",
-    SessionEvent: f"{COMMON} session_id started_at ended_at events counts cart_value outcome intent_path",
+    SessionEvent: f"{COMMON} session_id started_at ended_at events counts cart_value outcome intent_path conversation",
+    outputs.Conversation: "messages wanted satisfaction solved text_model",
     SlotValues: "category color brand size price_min price_max currency",
     outputs.SessionState: "started_at events duration_ms cart_value",
     outputs.Reason: "code source contribution feature value text technique",

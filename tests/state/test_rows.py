@@ -4,15 +4,15 @@ from xxhash import xxh3_64_hexdigest
 
 from app.state.rows import LAYOUT, ROW
 from schemas.events import CLICK_TYPES
-from schemas.outputs import INTENTS
+from schemas.outputs import INTENTS, QUERY_INTENTS
 from tests.harness import Worker, click
 
-KNOWN = {3: "a2d1e24d5ed237c8", 4: "c0e56169961d772c", 5: "a20c06f0d7a47419"}
+KNOWN = {3: "a2d1e24d5ed237c8", 4: "c0e56169961d772c", 5: "a20c06f0d7a47419", 6: "dd3da2e8b3df8ca3"}
 
 
 def test_a_changed_layout_has_another_version() -> None:
     """What a row's bytes mean: its fields, and the catalogues whose codes it counts by."""
-    meaning = repr((ROW.descr, CLICK_TYPES, INTENTS))
+    meaning = repr((ROW.descr, CLICK_TYPES, INTENTS, QUERY_INTENTS))
     assert KNOWN.get(LAYOUT) == xxh3_64_hexdigest(meaning.encode()), "raise LAYOUT and enter the new digest"
 
 
