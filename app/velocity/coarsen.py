@@ -24,7 +24,7 @@ def coarsened(columns: dict[str, NDArray[Any]], latest: int) -> dict[str, NDArra
     starts = np.flatnonzero(_begins(ts[:old], latest))
     ends = np.append(starts[1:], old) - 1
     merged = {name: column[:old][ends] for name, column in columns.items()}
-    for name in ("amount", "squares", "count", "frauds"):
+    for name in ("amount", "squares", "count", "frauds", "unusual"):
         merged[name] = np.add.reduceat(columns[name][:old], starts)
     merged["largest"] = np.maximum.reduceat(columns["largest"][:old], starts)
     merged["order"] = np.where(starts == ends, merged["order"], 0).astype(np.uint64)

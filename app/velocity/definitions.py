@@ -6,12 +6,41 @@ from typing import Literal
 from app.velocity.entities import ENTITY_INDEX
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
-WINDOWS_MS = {"10m": 10 * MINUTE_MS, "1h": HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
+WINDOWS_MS = {
+    "10m": 10 * MINUTE_MS,
+    "1h": HOUR_MS,
+    "24h": DAY_MS,
+    "7d": 7 * DAY_MS,
+    "14d": 14 * DAY_MS,
+    "30d": 30 * DAY_MS,
+}
 LONGEST_DELAY_MS = 7 * DAY_MS
 RETENTION_MS = WINDOWS_MS["30d"] + LONGEST_DELAY_MS + DAY_MS
 """How long an entity remembers an order: a day more than any window reaches, for orders that come late."""
 
-Aggregate = Literal["count", "sum", "mean", "max", "distinct", "frauds", "fraud_share", "ratio", "zscore"]
+Aggregate = Literal[
+    "count",
+    "sum",
+    "mean",
+    "max",
+    "distinct",
+    "frauds",
+    "fraud_share",
+    "ratio",
+    "zscore",
+    "genuine_ratio",
+    "genuine_zscore",
+    "unusual",
+    "since_first_unusual",
+    "since_last_unusual",
+    "since_first_fraud",
+    "since_last_fraud",
+    "since_genuine",
+    "fraud_streak",
+    "since_streak",
+]
+UNUSUAL = 2.5
+"""A value so many times the mean of those known to be genuine is unusual."""
 
 _UNITS: dict[Aggregate, str] = {
     "count": "orders",
@@ -22,6 +51,16 @@ _UNITS: dict[Aggregate, str] = {
     "fraud_share": "0 to 1",
     "ratio": "ratio",
     "zscore": "standard deviations",
+    "genuine_ratio": "ratio",
+    "genuine_zscore": "standard deviations",
+    "unusual": "orders",
+    "since_first_unusual": "s",
+    "since_last_unusual": "s",
+    "since_first_fraud": "s",
+    "since_last_fraud": "s",
+    "since_genuine": "s",
+    "fraud_streak": "orders",
+    "since_streak": "s",
 }
 _NAMES: dict[Aggregate, str] = {
     "count": "orders",
@@ -32,6 +71,16 @@ _NAMES: dict[Aggregate, str] = {
     "fraud_share": "fraud_share",
     "ratio": "value_ratio",
     "zscore": "value_zscore",
+    "genuine_ratio": "genuine_ratio",
+    "genuine_zscore": "genuine_zscore",
+    "unusual": "unusual_orders",
+    "since_first_unusual": "since_first_unusual",
+    "since_last_unusual": "since_last_unusual",
+    "since_first_fraud": "since_first_fraud",
+    "since_last_fraud": "since_last_fraud",
+    "since_genuine": "since_genuine",
+    "fraud_streak": "fraud_streak",
+    "since_streak": "since_streak",
 }
 _MEANINGS: dict[Aggregate, str] = {
     "count": "orders {at}, this one included",
@@ -42,7 +91,30 @@ _MEANINGS: dict[Aggregate, str] = {
     "fraud_share": "the share of the orders {at} that labels call bad by now, 0 if there are none",
     "ratio": "this value over the mean of the orders before it {at}, 1 if there are none",
     "zscore": "this value's distance from that mean {at}, 0 where the values before did not vary",
+    "genuine_ratio": "this value over the mean of the orders {at} that no label calls bad, 1 if there are none",
+    "genuine_zscore": "this value's distance from the mean of the orders {at} that no label calls bad, 0 if all equal",
+    "unusual": "earlier orders {at} of 2.5 times the mean value of those a week old that no label calls bad, or more",
+    "since_first_unusual": "since the first such order {at}, the window's length if there is none",
+    "since_last_unusual": "since the latest such order {at}, the window's length if there is none",
+    "since_first_fraud": "since the first order {at} that a label calls bad, the window's length if there is none",
+    "since_last_fraud": "since the latest order {at} that a label calls bad, the window's length if there is none",
+    "since_genuine": "since the latest order {at} that no label calls bad, the time the window reaches back if none",
+    "fraud_streak": "orders {at} that labels call bad, since the latest that none does",
+    "since_streak": "since the first of those, the time the window reaches back if there are none",
 }
+
+
+_DELAYED: tuple[Aggregate, ...] = (
+    "count",
+    "frauds",
+    "fraud_share",
+    "genuine_ratio",
+    "genuine_zscore",
+    "since_genuine",
+    "fraud_streak",
+    "since_streak",
+)
+_LIMITED: tuple[Aggregate, ...] = ("since_first_fraud", "since_last_fraud", "fraud_streak", "since_streak")
 
 
 class BadDefinition(ValueError):
@@ -54,7 +126,8 @@ class Velocity:
     """One feature: what is computed of the orders at one kind of entity.
 
     The window is (t - delay - window, t - delay], t being the order's event time. With a delay it does not see the
-    order itself. ``of`` is the kind of entity that `distinct` counts.
+    order itself. ``of`` is the kind of entity that `distinct` counts. With a ``limit`` frauds
+    are those of ordinary value: no larger (major units), and not unusual for their user.
 
     Raises:
         BadDefinition: no such entity or window, or more time than an entity remembers.
@@ -66,6 +139,7 @@ class Velocity:
     owner: str
     of: str | None = None
     delay_ms: int = 0
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         for kind in (self.entity, self.of):
@@ -77,15 +151,18 @@ class Velocity:
             raise BadDefinition(f"a delay of {self.delay_ms} ms is not between 0 and {LONGEST_DELAY_MS} ms")
         if (self.aggregate == "distinct") != (self.of is not None) or self.of == self.entity:
             raise BadDefinition("`of` names the other kind of entity that `distinct` counts, and is for it alone")
-        if self.delay_ms and self.aggregate not in ("count", "frauds", "fraud_share"):
-            raise BadDefinition(f"{self.aggregate} has no delayed form; count, frauds and fraud_share have one")
+        if self.delay_ms and self.aggregate not in _DELAYED:
+            raise BadDefinition(f"{self.aggregate} has no delayed form; {', '.join(_DELAYED)} have one")
+        if self.limit is not None and (self.aggregate not in _LIMITED or self.entity == "user"):
+            raise BadDefinition(f"only {', '.join(_LIMITED)} have a limit of value, and not at users")
 
     @property
     def name(self) -> str:
         """For instance `device_orders_1h`, `ip_users_24h`, `merchant_fraud_share_7d_after_7d`."""
         what = f"{_plural(self.of)}" if self.of else _NAMES[self.aggregate]
         delay = f"_after_{_told(self.delay_ms)}" if self.delay_ms else ""
-        return f"{self.entity}_{what}_{self.window}{delay}"
+        limit = "" if self.limit is None else f"_up_to_{self.limit}"
+        return f"{self.entity}_{what}{limit}_{self.window}{delay}"
 
     @property
     def window_ms(self) -> int:
@@ -104,7 +181,8 @@ class Velocity:
         at = f"at the same {self.entity} in the {self.window}{delay}"
         if self.of:
             return f"distinct {_plural(self.of)} of the orders {at}, this one included"
-        return _MEANINGS[self.aggregate].format(at=at)
+        limit = "" if self.limit is None else f", of a value of {self.limit} at most and not unusual for their user,"
+        return _MEANINGS[self.aggregate].format(at=at + limit)
 
 
 def _plural(kind: str | None) -> str:

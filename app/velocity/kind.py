@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.features.scan import first_rows, group_index, group_starts, running_max, running_sum
+from app.velocity.aggregates import grouped, values_of
 from app.velocity.definitions import RETENTION_MS, Velocity
 from app.velocity.entities import ENTITIES, ENTITY_INDEX, USER, Keys
 from app.velocity.logs import LOOK_EVERY, EntityLogs
 from app.velocity.records import Asks, Ints, Mark
-from app.velocity.windows import Floats, Windows, values_of
+from app.velocity.windows import Floats, Windows
 
 
 class EntityKind:
@@ -19,6 +20,7 @@ class EntityKind:
     def __init__(self, kind: int, velocities: Sequence[Velocity]) -> None:
         self.velocities = tuple(velocities)
         self._kind = kind
+        self._groups = [(places, [velocities[place] for place in places]) for places in grouped(velocities)]
         # A user's log is also where the entities of an order are looked up when its label comes.
         wanted = set(ENTITIES) if kind == USER else {velocity.of for velocity in velocities}
         self.logs = EntityLogs([name for name in ENTITIES if name in wanted])
@@ -70,9 +72,11 @@ class EntityKind:
         place = self.logs.insert(slots, rank, self._entries(asks))
         touched = slots[starts]
         windows = Windows(self.logs, touched, entity, place, asks.ts)
-        found = [values_of(velocity, windows) for velocity in self.velocities]
+        found = np.zeros((len(self.velocities), len(asks)))
+        for places, group in self._groups:
+            found[places] = values_of(group, windows)
         self.logs.forget(touched, np.maximum.reduceat(np.minimum(asks.ts, asks.believed), starts))
-        return np.stack(found, axis=1) if found else np.zeros((len(asks), 0))
+        return found.T
 
     def _entries(self, asks: Asks) -> dict[str, NDArray[np.generic]]:
         ones = np.ones(len(asks), np.int64)
@@ -83,6 +87,7 @@ class EntityKind:
             "squares": asks.amount.astype(np.float64) ** 2,
             "count": ones,
             "frauds": ones - 1,
+            "unusual": ones - 1 if asks.unusual is None else asks.unusual,
             "order": asks.order,
         }
         return columns | {name: asks.entities[:, ENTITY_INDEX[name]] for name in self.logs.attributes}

@@ -26,6 +26,7 @@ FIELDS: dict[str, Any] = {
     "squares": np.float64,  # of its orders' amounts
     "count": np.int64,  # 1, but in coarse entries
     "frauds": np.int64,  # of its orders, those that labels call bad
+    "unusual": np.int64,  # of its orders, those of an unusual amount for their user
     "order": np.uint64,  # key of the order, 0 in coarse entries
 }
 

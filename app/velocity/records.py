@@ -22,6 +22,7 @@ class Asks:
 
     ``turn`` is each one's place in the order of processing, ``believed`` the time in ms up to which its own is
     believed, ``amount`` in 1e-4 major units, ``order`` its key, ``entities`` the keys of its entities [n, kinds].
+    ``unusual`` is 1 where the amount was for the user, once that is known.
     """
 
     turn: Ints
@@ -30,6 +31,7 @@ class Asks:
     amount: Ints
     order: Keys
     entities: Keys
+    unusual: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.turn)
@@ -43,6 +45,7 @@ class Asks:
             self.amount[keep],
             self.order[keep],
             self.entities[keep],
+            None if self.unusual is None else self.unusual[keep],
         )
 
 

@@ -1,15 +1,19 @@
 """Velocities over every entity: orders and labels in, in their order, and the catalogue's values at each order out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from app.velocity.definitions import RETENTION_MS, Velocity
-from app.velocity.entities import ENTITIES
+from app.velocity.definitions import LONGEST_DELAY_MS, RETENTION_MS, UNUSUAL, Velocity
+from app.velocity.entities import ENTITIES, USER
 from app.velocity.kind import EntityKind
 from app.velocity.labels import LabelResolver
-from app.velocity.records import Asks, Labels
+from app.velocity.records import Asks, Labels, Mark
 from app.velocity.windows import Floats
+
+_USUAL = Velocity(ENTITIES[USER], "genuine_ratio", "30d", "velocity", delay_ms=LONGEST_DELAY_MS)
+"""What tells other entities whether an order's amount is unusual for its user."""
 
 
 class VelocityTable:
@@ -24,9 +28,10 @@ class VelocityTable:
 
     def __init__(self, velocities: Sequence[Velocity]) -> None:
         self.velocities = tuple(velocities)
-        places = {name: [i for i, each in enumerate(velocities) if each.entity == name] for name in ENTITIES}
+        wanted = (*self.velocities, _USUAL)
+        places = {name: [i for i, each in enumerate(wanted) if each.entity == name] for name in ENTITIES}
         self._places = [np.array(own, np.int64) for own in places.values()]
-        self.kinds = [EntityKind(kind, [velocities[i] for i in places[name]]) for kind, name in enumerate(ENTITIES)]
+        self.kinds = [EntityKind(kind, [wanted[i] for i in places[name]]) for kind, name in enumerate(ENTITIES)]
         self.labels = LabelResolver(self.kinds)
 
     def process(self, orders: Asks, labels: Labels) -> Floats:
@@ -35,14 +40,19 @@ class VelocityTable:
         Returns:
             The velocities of the orders [n, velocities]; NaN where an order does not name the entity.
         """
-        values = np.full((len(orders), len(self.velocities)), np.nan)
         marks = self.labels.marks(orders, labels)
-        for kind, table in enumerate(self.kinds):
-            rows = np.flatnonzero(orders.entities[:, kind])
-            own = [mark for mark in marks if mark.kind == kind]
-            if len(rows) or own:
-                values[np.ix_(rows, self._places[kind])] = table.apply(orders.where(rows), own)
-        return values
+        values = np.full((len(orders), len(self.velocities) + 1), np.nan)
+        self._apply(USER, orders, marks, values)
+        orders = replace(orders, unusual=(values[:, -1] >= UNUSUAL).astype(np.int64))
+        for kind in range(USER + 1, len(ENTITIES)):
+            self._apply(kind, orders, marks, values)
+        return values[:, :-1]
+
+    def _apply(self, kind: int, orders: Asks, marks: Sequence[Mark], values: Floats) -> None:
+        rows = np.flatnonzero(orders.entities[:, kind])
+        own = [mark for mark in marks if mark.kind == kind]
+        if len(rows) or own:
+            values[np.ix_(rows, self._places[kind])] = self.kinds[kind].apply(orders.where(rows), own)
 
     def expire(self, watermark: int) -> int:
         """Forget entities and labels that nothing was heard of for so long before ``watermark`` (ms) that no window

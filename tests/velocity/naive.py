@@ -6,7 +6,7 @@ from math import nan, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from app.velocity.definitions import RETENTION_MS, Velocity
+from app.velocity.definitions import DAY_MS, RETENTION_MS, UNUSUAL, Velocity
 from app.velocity.entities import ENTITIES, ENTITY_INDEX, entity_key, order_key
 from app.velocity.records import Asks, Labels
 
@@ -33,6 +33,7 @@ class Past:
 
     event: Event
     bad: bool = False
+    unusual: bool = False
 
 
 class NaiveVelocities:
@@ -49,6 +50,8 @@ class NaiveVelocities:
             self._label(event.user, event.order, event.bad)
             return None
         self._past.append(Past(event))
+        usual = Velocity("user", "genuine_ratio", "30d", "test", delay_ms=7 * DAY_MS)
+        self._past[-1].unusual = self._value(usual, event) >= UNUSUAL
         values = [self._value(velocity, event) for velocity in self._velocities]
         waited = self._waiting.pop((event.user, event.order), None)
         if waited is not None:
@@ -97,6 +100,56 @@ class NaiveVelocities:
                 return event.amount * len(before) / sum(before) if before else 1
             case "zscore":
                 return _deviations(event.amount, before)
+            case _:
+                return _history(velocity, event, same, seen)
+
+
+def _history(velocity: Velocity, event: Event, same: list[Past], seen: list[Past]) -> float:
+    genuine = [past.event.amount for past in seen if not past.bad]
+    most = velocity.limit * 10_000 if velocity.limit is not None else 10**18
+
+    def counts(past: Past) -> bool:
+        return past.bad and (velocity.limit is None or (past.event.amount <= most and not past.unusual))
+
+    frauds = [past.event.ts for past in seen if counts(past)]
+    reach = velocity.window_ms / 1000
+    match velocity.aggregate:
+        case "genuine_ratio":
+            return event.amount * len(genuine) / sum(genuine) if genuine else 1
+        case "genuine_zscore":
+            return _deviations(event.amount, genuine)
+        case "since_first_fraud":
+            return (event.ts - min(frauds)) / 1000 if frauds else reach
+        case "since_last_fraud":
+            return (event.ts - max(frauds)) / 1000 if frauds else reach
+        case "since_genuine":
+            last = max((past.event.ts for past in seen if not past.bad), default=None)
+            return (event.ts - last) / 1000 if last is not None else reach + velocity.delay_ms / 1000
+        case "fraud_streak" | "since_streak":
+            in_order = sorted(seen, key=lambda past: past.event.ts)
+            genuine_at = [index for index, past in enumerate(in_order) if not past.bad]
+            streak = [past for past in in_order[genuine_at[-1] + 1 if genuine_at else 0 :] if counts(past)]
+            if velocity.aggregate == "fraud_streak":
+                return len(streak)
+            return (event.ts - streak[0].event.ts) / 1000 if streak else reach + velocity.delay_ms / 1000
+    unusual = _unusual(event, same, seen)
+    match velocity.aggregate:
+        case "unusual":
+            return len(unusual)
+        case "since_first_unusual":
+            return (event.ts - min(unusual)) / 1000 if unusual else reach
+        case "since_last_unusual":
+            return (event.ts - max(unusual)) / 1000 if unusual else reach
+    raise AssertionError(velocity)
+
+
+def _unusual(event: Event, same: list[Past], seen: list[Past]) -> list[int]:
+    old = [past for past in same if event.ts - 37 * DAY_MS < past.event.ts <= event.ts - 7 * DAY_MS]
+    genuine = [past.event.amount for past in old if not past.bad]
+    if not genuine:
+        return []
+    limit = UNUSUAL * sum(genuine) / len(genuine)
+    return [past.event.ts for past in seen if past.event is not event and past.event.amount >= limit]
 
 
 def _deviations(amount: int, before: list[int]) -> float:

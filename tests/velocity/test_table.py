@@ -20,7 +20,7 @@ GAPS = st.sampled_from([0, 1, 600_000, 1_000, HOUR_MS, DAY_MS, 7 * DAY_MS, 30 * 
 WANTED = tuple(
     velocity
     for velocity in CATALOGUE
-    if velocity.entity in ("user", "card", "merchant") and velocity.window in ("10m", "24h", "30d")
+    if velocity.entity in ("user", "card", "merchant") and velocity.window in ("10m", "14d", "30d")
 )
 
 
