@@ -13,11 +13,13 @@ _CUES = frozenset(("want", "change", "reject", "received", "owned", "rejected be
 _BEFORE_PRODUCT = frozenset(("want", "received", "owned"))
 _NAMES = frozenset(("category", "brand", "common word brand", "brand or food", "one character", "use"))
 _BEFORE_LETTER = frozenset(group("before letter size"))
+_CHINESE_BEFORE_LETTER = frozenset(word for word in _BEFORE_LETTER if not word.isascii())
 _AFTER_LETTER = frozenset(group("after letter size"))
 _BEFORE_WORD = frozenset((",", *group("before word size")))
 _AFTER_WORD = frozenset((",", *group("after word size")))
 _AFTER_WORD_HITS = frozenset(("color", "instead", "change"))
 _COLORS = frozenset(("color", "bare color"))
+_CHOICES = frozenset(group("choice")) | {" ", ","}
 _WORN = ("clothing", "shoes")
 _JOINING = frozenset("'-&_@#")
 
@@ -50,11 +52,18 @@ def _brand_or_food(at: Reading, index: int) -> str:
 
 def _common_word_brand(at: Reading, index: int) -> str:
     _, start, end, _ = at.hits[index]
-    if at.adjoins(index, _NAMES):
+    if at.adjoins(index, _NAMES) or end - start == len(at.tokens) or _compared(at, index):
         return "brand"
     if not at.tokens[start].isascii():
         return "brand" if at.follows(index, _CUES) or at.after(end) == "牌" else ""
     return "brand" if _is_capital(at, start) and at.before(start) not in ("", ".", "!", "?") else ""
+
+
+def _compared(at: Reading, index: int) -> bool:
+    """Whether a brand follows behind words of choosing: ``ninja or vitamix``."""
+    following = at.hits[index + 1] if index + 1 < len(at.hits) else None
+    between = at.tokens[at.hits[index][2] : following[1]] if following else []
+    return following is not None and following[0] == "brand" and bool(between) and _CHOICES.issuperset(between)
 
 
 def _is_capital(at: Reading, position: int) -> bool:
@@ -69,8 +78,9 @@ def _letter(at: Reading, index: int) -> str:
         return ""
     if before in ("size", "sizes") or at.follows(index, _CUES):
         return "size"
+    chinese = before in _CHINESE_BEFORE_LETTER and (not after or after in _AFTER_LETTER)
     spoken = not before or not after or before in _BEFORE_LETTER or after in _AFTER_LETTER or at.adjoins(index, _NAMES)
-    return "size" if spoken and at.text[at.offsets[start]].isupper() else ""
+    return "size" if chinese or (spoken and at.text[at.offsets[start]].isupper()) else ""
 
 
 def _word(at: Reading, index: int) -> str:

@@ -15,7 +15,7 @@ _CHINESE_MEASURE = (
     "|毫|英寸|吋|厘米|平米|平方|公里|小时|分钟|分|米|克|赫兹|万像素|像素|多[个件人天年]"
 )
 _MEASURE = (
-    "kg|g|mg|ml|l|oz|lbs?|cm|mm|m|km|mi|ft|in|mah|wh|w|v|gb|g|tb|mb|hz|mp|fps|p|x|pm|am|th|st|nd|rd|px|ppi|dpi|btu|cc"
+    "h|hr|kg|g|mg|ml|l|oz|lbs?|cm|mm|m|km|mi|ft|mah|wh|w|v|gb|g|tb|mb|hz|mp|fps|p|x|pm|am|th|st|nd|rd|px|ppi|dpi|btu|cc"
     "|days?|hours?|hrs?|minutes?|mins?|seconds?|weeks?|months?|years?|yrs?|pieces?|pcs|items?|people|persons?|inch|inches"
     "|feet|foot|miles?|watts?|volts?|stars?|reviews?|pairs?|packs?|pages?|percent|degrees?|lit[er]+s?|gallons?|grams?"
     "|ounces?|kilos?|o'?clock|business|working|cups?|players?|kids?|guests?|sets?|orders?|times|calories|grit|mesh|count"

@@ -7,7 +7,7 @@ _REGION = r"(?:uk|us|eu|eur|fr|jp|au)"
 _UNIT = r"(?:\s?(?:cm|mm|m|米|厘米|ft|feet|inch(?:es)?|in|寸|'|\"))?"
 _NUMBER = r"\d{1,3}(?:\.\d{1,2})?"
 _BODY = rf"""
-    (?=[\daefijmsuw欧美英日腰尺穿换拍选要])(?:
+    (?=[\daefghijmnsuw欧美英日腰尺穿换拍选要有])(?:
     (?<![a-z0-9.])(?:{_REGION}\s?-?|(?:欧|美|英|日)码\s?){_NUMBER}(?![\d元块$.]|码) (?:\s?码)?
   | (?<![a-z0-9.]){_NUMBER}(?:码半|\s?(?:欧码|美码|英码|码|英寸|寸|吋|["”]))
   | (?<![a-z0-9.]){_NUMBER}\s?-?\s?inch(?:es)?\b(?!\s(?:chest|bust|hip))
@@ -24,6 +24,10 @@ _BODY = rf"""
   | \b(?:wo)?mens?'?s?\s(?P<mens>\d{{1,2}}(?:\.5)?)(?![\d.]|\s?(?:%|pairs?|items?|pieces?|shirts?))
   | \bin\san?\s(?P<ina>\d{{1,2}}(?:\.5)?)(?=$|[\s,.?!])
     (?!\s(?:day|week|month|hour|minute|year|pack|set|star|dollar|box))
+  | (?:有|要|换成?)\s?(?P<metres>\d(?:\.\d{{1,2}})?米)(?![\d高])
+  | (?P<tall>(?<![\d.高])(?:[89]|1[0-7])[05]cm)(?=的|有|还|码)
+  | (?P<pair>(?<![a-z0-9.月满第-])(?:3[4-9]|4[0-7])(?:\.5)?)(?=的?(?:吗|有|还|没|么|断|缺|补))
+  | \b(?:have|get|need|want|for|into)\san?\s(?P<some>\d{{1,2}}(?:\.5)?)(?=$|[,.?!]|\s(?:instead|in|please|or|if))
   | (?:穿|换成?|拍|选|要)\s?(?P<worn>(?:3[3-9]|4[0-8])(?:\.5)?)(?![\d元块个件双条年天码号寸欧.:-])
   | (?<![\w.$£€-])(?:[4-9]|1[0-4])\.5(?=$|[\s,?!](?!\s?(?:inch|cm|kg|lb|hour|day|star|mm|ft|feet|oz|gb|l\b|m\b)))
   | \bwaist\s(?:size\s)?(?P<belt>\d{{2}})\b | \b(?P<back>\d{{2}})\swaist\b
