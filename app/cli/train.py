@@ -1,15 +1,19 @@
 """``sluice train``: the models from recorded data."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from app.cli.errors import UsageProblem
-from app.cli.options import json_option, lifetimes_of, open_settings, setting_option
+from app.cli.options import broker_option, json_option, lifetimes_of, open_settings, setting_option
 from app.cli.output import report
+from app.models.manifest import Kind
 from app.models.repository import versions
+from app.ops.settings import Settings
 
 
 @click.command()
@@ -22,22 +26,53 @@ from app.models.repository import versions
     show_default=True,
     help="folder of the public data sets",
 )
+@click.option(
+    "--from-topics",
+    is_flag=True,
+    help="learn from the input topics instead: a challenger beside the champion, which it is compared with on later "
+    "days, and in whose shadow it is put",
+)
+@click.option("--champion", metavar="VERSION", help="with --from-topics: whom to challenge  [default: the newest]")
+@click.option(
+    "--label-days",
+    type=click.FloatRange(0),
+    default=7.0,
+    show_default=True,
+    help="with --from-topics: days after which an order without a label is good",
+)
+@click.option("--verify", is_flag=True, help="with --from-topics: hold what was published against the replay")
+@click.option("--shadow/--no-shadow", default=True, help="with --from-topics: put the challenger in shadow")
+@click.option(
+    "--wait", "wait_s", type=click.FloatRange(0), default=20.0, show_default=True, help="s to wait for the workers"
+)
+@broker_option
 @setting_option("model_repository", "DIR")
 @json_option
-def train(kind: str, quick: bool, data: Path, model_repository: str | None, as_json: bool) -> None:
+def train(kind: Kind, quick: bool, data: Path, from_topics: bool, as_json: bool, **flags: Any) -> None:  # noqa: ANN401
     """Train KIND on recorded data and store it as the newest version.
 
     The past trains, the days after it choose, and the days after those measure; the figures stand in the manifest and
     the report beside the model.
     """
-    settings = open_settings(model_repository=model_repository)
+    wanted = {name: flags.pop(name) for name in ("champion", "label_days", "verify", "shadow", "wait_s")}
+    settings = open_settings(**flags)
+    if from_topics and kind == "text":
+        raise UsageProblem(
+            "the topics tell what visitors did, not what their words meant; text is trained without --from-topics"
+        )
     try:
-        from app.training.run import trained
+        report(
+            _learned(kind, quick, settings, wanted) if from_topics else _trained(kind, quick, data, settings), as_json
+        )
     except ImportError as error:
         raise UsageProblem(
             f"training needs more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
         ) from error
+
+
+def _trained(kind: Kind, quick: bool, data: Path, settings: Settings) -> dict[str, object]:
     from app.training.progress import bars
+    from app.training.run import trained
     from app.training.storing import store
 
     started = time.monotonic()
@@ -45,15 +80,22 @@ def train(kind: str, quick: bool, data: Path, model_repository: str | None, as_j
     with bars() as reporter:
         model = trained(kind, data, version, _now(), lifetimes_of(settings), quick, reporter)
     folder = store(settings.model_repository, model)
-    report(
-        {
-            "model": f"{kind}/{version}",
-            "folder": folder,
-            "seconds": round(time.monotonic() - started, 1),
-            "metrics": model.manifest.metrics,
-        },
-        as_json,
-    )
+    return {
+        "model": f"{kind}/{version}",
+        "folder": folder,
+        "seconds": round(time.monotonic() - started, 1),
+        "metrics": model.manifest.metrics,
+    }
+
+
+def _learned(kind: Kind, quick: bool, settings: Settings, wanted: Mapping[str, Any]) -> dict[str, object]:
+    from app.learning.run import Wanted, learned
+    from app.training.progress import bars
+
+    started = time.monotonic()
+    with bars() as reporter:
+        found = learned(Wanted(kind=kind, quick=quick, **wanted), settings, _now(), reporter)
+    return found | {"seconds": round(time.monotonic() - started, 1)}
 
 
 def _now() -> str:

@@ -3,12 +3,12 @@
 from aiokafka.structs import ConsumerRecord
 
 from app.kafka.fetched import Fetched
+from app.kafka.reading import PartitionReader
 from app.ops.settings import Settings
 from app.pipeline import Limits, Pipeline
 from app.publish.outgoing import Outgoing
 from app.state.columns import Lifetimes
 from app.step import Models
-from app.torture.topics import PartitionReader
 from app.torture.visits import GAP_MS, GRACE_MS, HISTORY_MS
 
 LIFETIMES = Lifetimes(GAP_MS, HISTORY_MS, GRACE_MS)

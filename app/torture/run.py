@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app.kafka.devbroker import DevelopmentBroker
+from app.kafka.reading import ends
 from app.kafka.topics import catalogue, create_topics
 from app.ops.settings import Guarantee, load_settings
 from app.torture.faults import Fault, faults
@@ -19,7 +20,6 @@ from app.torture.group import Group
 from app.torture.killer import PATIENCE_S, Done, Killer, NoProgress
 from app.torture.memory import Memory
 from app.torture.producing import Producing
-from app.torture.topics import ends
 from app.torture.verdict import Findings, look
 from app.torture.visits import Load, Visits
 from app.torture.workers import GROUP, VICTIM, VictimWorker

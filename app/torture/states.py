@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.kafka.reading import reading
 from app.pipeline import Pipeline
 from app.state.columns import UserTable
 from app.state.partition_rows import PARTITION_KEY, PartitionRows
@@ -12,7 +13,6 @@ from app.state.state import State
 from app.state.store import PartitionStore, StoreError, Stores
 from app.torture.outputs import TOLERANCE
 from app.torture.reference import LIFETIMES
-from app.torture.topics import reading
 from app.worker.assembly import TABLE, now_ms
 
 Rows = dict[bytes, bytes]

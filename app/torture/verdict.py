@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.kafka.devbroker import DevelopmentBroker
+from app.kafka.reading import reading
 from app.ops.settings import Settings
 from app.state.changelog import changelog_topic
 from app.step import Models
@@ -13,7 +14,6 @@ from app.torture.fences import fence_faults
 from app.torture.outputs import Comparison, Counts
 from app.torture.reference import Reference
 from app.torture.states import folded, reference_faults, store_faults
-from app.torture.topics import reading
 from app.torture.workers import GROUP
 from app.worker.assembly import TABLE
 from schemas.topics import INPUTS, OUTPUTS

@@ -18,6 +18,7 @@ from app.training.click_sets import ClickSet, learned_reference, read_click_set,
 from app.training.figures import auc_gain, binary_figures, intent_figures
 from app.training.gru import Examples, GruSettings, train_gru
 from app.training.intent_weights import OPSET, Calibration, IntentWeights, calibrated, initial_weights, intent_graph
+from app.training.learnable import require_learnable
 from app.training.progress import Reporter
 from app.training.scaling import Scaling, fit_scaling
 from app.training.sources import CHOOSE, CLICK_SOURCES, LEARN, MEASURE, SHOP, Source
@@ -53,7 +54,13 @@ def train_intent(
 def fit_intent(
     sets: Sequence[ClickSet], version: str, created: str, settings: GruSettings, reporter: Reporter
 ) -> Trained:
-    """Learn on the first part of every set, choose the epoch and calibrate on the second, measure on the third."""
+    """Learn on the first part of every set, choose the epoch and calibrate on the second, measure on the third.
+
+    Raises:
+        UsageProblem: a part of a set has no purchases, or nothing else.
+    """
+    for one in sets:
+        require_learnable(f"the set {one.name}", one.part, one.labels.purchase, "purchases")
     every = np.concatenate([one.rows.features for one in sets])
     learning = shares(sets, [LEARN])
     scaling = fit_scaling(every[learning > 0], learning[learning > 0])

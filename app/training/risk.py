@@ -21,6 +21,7 @@ from app.training.baselines import logistic
 from app.training.calibrating import platt, probability
 from app.training.figures import binary_figures, card_precision
 from app.training.intent_weights import OPSET
+from app.training.learnable import require_learnable
 from app.training.order_sets import DAY_MS, OrderSet, read_order_set
 from app.training.progress import Reporter
 from app.training.ramps import fit_ramps
@@ -35,7 +36,7 @@ Flags = NDArray[np.bool_]
 
 _GENUINE_SHARE = 0.3
 _SHARES = {PAYMENTS.name: 0.8, ORDER_SHOP.name: 0.2}
-"""How much each set counts, chosen on the second parts: the shop's patterns are plain and need little."""
+"""How much each set counts, chosen on the second parts (the shop's patterns are plain and need little); others: 1."""
 _ALERTS, _URGENT_ALERTS = 0.01, 0.0025
 """Of a shop's orders: how many a team can look at, and how many at once."""
 
@@ -62,7 +63,13 @@ def train_risk(
 
 
 def fit_risk(sets: Sequence[OrderSet], version: str, created: str) -> Trained:
-    """Learn on the first part of every set, calibrate and place the bands on the second, measure on the third."""
+    """Learn on the first part of every set, calibrate and place the bands on the second, measure on the third.
+
+    Raises:
+        UsageProblem: a part of a set has no frauds, or nothing else.
+    """
+    for one in sets:
+        require_learnable(f"the set {one.name}", one.part, one.fraud, "frauds")
     weights = _learned(sets)
     slope, offset = _calibration(sets, weights)
     weights = weights.calibrated(slope, offset)
@@ -112,7 +119,7 @@ def _rows(sets: Sequence[OrderSet], part: int) -> tuple[Floats, Flags, Floats]:
         counts = np.where(one.fraud[rows], 1, 1 / _GENUINE_SHARE)
         features.append(one.rows.features[rows])
         fraud.append(one.fraud[rows])
-        weight.append(_SHARES[one.name] * counts / counts.sum())
+        weight.append(_SHARES.get(one.name, 1.0) * counts / counts.sum())
     joined = np.concatenate(weight)
     return np.concatenate(features), np.concatenate(fraud), (joined / joined.mean()).astype(np.float32)
 

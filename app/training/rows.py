@@ -3,7 +3,7 @@
 No feature is computed here. The models of the replay know nothing and answer with zeros.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.batch import TOPICS
 from app.cli.errors import UsageProblem
-from app.effects import Effects
+from app.effects import Effects, ScoredClicks, ScoredOrders
 from app.events.align import Aligner
 from app.events.decode import Decoder
 from app.features.clicks import CLICK_FEATURES
@@ -68,6 +68,11 @@ def click_rows(recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: P
     parts = [clicks for effects in replayed(recording, lifetimes, done) for clicks in effects.clicks]
     if not parts:
         raise UsageProblem("the recording has no clicks; name one that has some")
+    return joined_clicks(parts)
+
+
+def joined_clicks(parts: Sequence[ScoredClicks]) -> ClickRows:
+    """The clicks of one or more steps, each user's in the order of processing."""
     users = _numbers(user for part in parts for user in part.users)
     order = np.argsort(users, kind="stable")
     features = np.concatenate([part.features for part in parts])[order]
@@ -82,8 +87,19 @@ def click_rows(recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: P
 
 
 def order_rows(recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: Progress) -> OrderRows:
-    """Every order of ``recording`` that the step scores."""
+    """Every order of ``recording`` that the step scores.
+
+    Raises:
+        UsageProblem: there is none.
+    """
     parts = [orders for effects in replayed(recording, lifetimes, done) for orders in effects.orders]
+    if not parts:
+        raise UsageProblem("the recording has no orders; name one that has some")
+    return joined_orders(parts)
+
+
+def joined_orders(parts: Sequence[ScoredOrders]) -> OrderRows:
+    """The orders of one or more steps."""
     ts = np.concatenate([part.ts for part in parts])
     order = np.argsort(ts, kind="stable")
     orders = [order for part in parts for order in part.orders]

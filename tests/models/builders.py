@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from app.features.clicks import CLICK_FEATURES
-from app.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, write_manifest
+from app.models.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, Tensor, write_manifest
 from app.models.runtime import IntentScores, TurnByTurn
 from app.state.rows import HIDDEN_UNITS
 from schemas.outputs import INTENTS
@@ -74,8 +74,11 @@ def intent_manifest(graph: bytes, version: str = "1") -> Manifest:
         created="2026-01-01T00:00:00Z",
         digest=hashlib.sha256(graph).hexdigest(),
         opset=17,
-        inputs=[],
-        outputs=[],
+        inputs=[
+            Tensor("features", "float32", ["n", len(CLICK_FEATURES)], "of the catalogue"),
+            Tensor("hidden", "float32", ["n", HIDDEN_UNITS], "state"),
+        ],
+        outputs=[Tensor(name, "float32", ["n"], "any") for name in ("hidden_after", "probabilities", "purchase")],
         features=[feature.name for feature in CLICK_FEATURES],
         data=[],
         split={},

@@ -1,4 +1,4 @@
-"""The topics of a run, read one partition at a time with a plain consumer of committed records."""
+"""Topics read from the first record to the end as it is now, one partition at a time, committed records alone."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager

@@ -1,0 +1,1 @@
+"""Learning from what happened: challengers from the topics, and comparisons that decide."""

@@ -1,0 +1,112 @@
+"""A challenger from the topics, beside the champion that serves, on days later than all that it learned from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from app.learning.comparing import Decision, Difference, compared, decided
+from app.learning.reading import Gathered
+from app.learning.sets import Settling, click_set, order_set
+from app.models.runtime import IntentModel, IntentScorer, RiskModel, RiskScorer
+from app.models.session import session_of
+from app.training.gru import GruSettings
+from app.training.intent import fit_intent
+from app.training.learnable import require_learnable
+from app.training.progress import Reporter
+from app.training.risk import fit_risk
+from app.training.sources import MEASURE
+from app.training.storing import Trained
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to make: the ``version`` of the challenger and when it is ``created``, its data's ``broker``, and when the
+    truth about it is known."""
+
+    version: str
+    created: str
+    broker: str
+    settling: Settling
+    settings: GruSettings
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """The challenger, how it compares with the champion on ``rows`` of ``users``, and what that decides."""
+
+    trained: Trained
+    rows: int
+    users: int
+    differences: Sequence[Difference]
+    decision: Decision
+    labels: Mapping[str, int]
+
+    def told(self) -> dict[str, object]:
+        """For a report."""
+        found: dict[str, object] = {
+            "rows": self.rows,
+            "users": self.users,
+            "labels": dict(self.labels),
+            "comparison": {one.metric: _numbers(one) for one in self.differences},
+            "verdict": self.decision.verdict,
+            "why": self.decision.why,
+        }
+        return found
+
+
+def intent_challenge(gathered: Gathered, champion: IntentScorer, order: Order, reporter: Reporter) -> Challenge:
+    """An intent model that learned from the sessions that are over; compared by the purchases in them.
+
+    Raises:
+        UsageProblem: there are no clicks, no settled sessions, or none with or without a purchase.
+    """
+    one = click_set(gathered, order.broker, order.settling)
+    require_learnable("the topic clickstream", one.part, one.labels.purchase, "purchases")
+    trained = fit_intent([one], order.version, order.created, order.settings, reporter)
+    challenger = IntentModel(trained.graph, "intent", order.version)
+    measured = one.part == MEASURE
+    before, after = (one.scored(model)[1][measured] for model in (champion, challenger))
+    users = one.rows.user[measured]
+    return _challenge(trained, one.labels.purchase[measured], before, after, users, {})
+
+
+def risk_challenge(gathered: Gathered, champion: RiskScorer, order: Order) -> Challenge:
+    """A risk model that learned from orders and their labels.
+
+    Raises:
+        UsageProblem: there are no orders, none is settled, or all are good, or all are bad.
+    """
+    one = order_set(gathered, order.broker, order.settling)
+    require_learnable("the topic orders", one.part, one.fraud, "bad orders")
+    trained = fit_risk([one], order.version, order.created)
+    mapping = trained.manifest.score_mapping
+    assert mapping is not None, "a risk model is trained with its mapping"
+    challenger = RiskModel(session_of(trained.graph), "risk", order.version, mapping)
+    measured = one.part == MEASURE
+    features = one.rows.features[measured]
+    before, after = (model.score(features).probability for model in (champion, challenger))
+    users = np.unique(one.rows.users, return_inverse=True)[1][measured]
+    labels = gathered.labels.counted(one.rows.order_ids)
+    return _challenge(trained, one.fraud[measured], before, after, users, labels)
+
+
+def _challenge(
+    trained: Trained,
+    truth: NDArray[np.bool_],
+    champion: Floats,
+    challenger: Floats,
+    users: NDArray[np.int64],
+    labels: Mapping[str, int],
+) -> Challenge:
+    differences = compared(truth, champion, challenger, users)
+    return Challenge(trained, len(truth), len(np.unique(users)), differences, decided(differences), labels)
+
+
+def _numbers(one: Difference) -> dict[str, object]:
+    found = msgspec.to_builtins(one)
+    return {name: value for name, value in found.items() if name != "metric"}
