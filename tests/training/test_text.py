@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.evaluation.shopper.load import folded, held_out, shopper
 from app.models.session import session_of
 from app.models.text import OUTPUTS, TextModel, feeds_of
 from app.text.ngrams import bag_of
 from app.training.text_figures import Told, text_figures
 from app.training.text_graph import TextWeights, sigmoid, text_graph
-from app.training.text_sets import HEADS, customer_turns, truth_of
+from app.training.text_sets import HEADS, LabelledTexts, customer_turns, truth_of, written_and_made
 from app.training.text_trainer import Recipe, TextSet, counted, fit_text
 from tests.text.test_ngrams import WILD
 
@@ -79,6 +80,16 @@ def test_a_score_does_not_depend_on_the_batch(weights: TextWeights) -> None:
     together = model.score(bag_of(texts), len(texts))
     for place, text in enumerate(texts):
         np.testing.assert_allclose(model.score(bag_of([text]), 1).intents[0], together.intents[place], atol=1e-6)
+
+
+def test_no_text_of_the_shopper_test_is_learned_from_in_whatever_case_or_with_a_full_stop() -> None:
+    asked = next(one.text for one in shopper("en") if one.query_intent == "cancel_order")
+    texts = LabelledTexts()
+    texts.add(f" {asked.upper()}!", "cancel_order")
+    texts.add(f"{asked} or something else", "cancel_order")
+    assert texts.texts == [f"{asked} or something else"]
+    learned, _ = written_and_made(seed=1, made=500)
+    assert not {folded(text) for text in learned} & held_out()
 
 
 def test_a_dialogue_gives_its_customers_turns_with_what_the_annotators_read_in_them() -> None:

@@ -1,5 +1,6 @@
 """Read the shopper test, one JSON line per text."""
 
+from functools import cache
 from importlib.resources import files
 from typing import Literal
 
@@ -26,6 +27,17 @@ class Example(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _LINES = Decoder(Example)
+
+
+@cache
+def held_out() -> frozenset[str]:
+    """Every text of the test, folded by `folded`: no model may learn one."""
+    return frozenset(folded(one.text) for one in (*shopper("zh"), *shopper("en")))
+
+
+def folded(text: str) -> str:
+    """The text without what makes no other text of it: case, and space and full stops around it."""
+    return text.casefold().strip(" .。!！?？~～")
 
 
 def shopper(language: ShopLanguage) -> list[Example]:
