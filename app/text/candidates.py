@@ -102,7 +102,7 @@ def _alone(at: Reading, index: int) -> bool:
     """Whether neither a letter, nor a digit, nor a joining sign touches the word."""
     _, start, end, _ = at.hits[index]
     beside = (at.tokens[start - 1] if start else " ", at.tokens[end] if end < len(at.tokens) else " ")
-    return not any(sign in _JOINING or (sign.isascii() and sign.isalnum()) for sign in beside)
+    return not any(sign in _JOINING or (sign < "\u2e80" and sign.isalnum()) for sign in beside)
 
 
 def _color_or_cream(at: Reading, index: int) -> str:
