@@ -6,6 +6,7 @@ from app.cli.lazy import Lazy, LazyGroup
 
 MODELS = {
     "intent": Lazy("app.cli.evaluate_intent:intent", "What visitors will do, from what they did."),
+    "ab": Lazy("app.cli.evaluate_ab:ab", "Two versions that shared the users, by what came true."),
     "text": Lazy("app.cli.evaluate_text:text", "What visitors want, from what they write."),
 }
 
