@@ -10,6 +10,7 @@ _MEASURES = frozenset(group("measure"))
 _FOOD = frozenset(group("food"))
 _COLOR_TAILS = frozenset("的款")
 _CUES = frozenset(("want", "change", "reject", "received", "owned", "rejected before"))
+_PRODUCT = frozenset(("category",))
 _BEFORE_PRODUCT = frozenset(("want", "received", "owned"))
 _NAMES = frozenset(("category", "brand", "common word brand", "brand or food", "one character", "use"))
 _BEFORE_LETTER = frozenset(group("before letter size"))
@@ -94,6 +95,11 @@ def _word(at: Reading, index: int) -> str:
     return "size" if ends and (not before or before in _BEFORE_WORD or at.follows(index, _CUES)) else ""
 
 
+def _bed(at: Reading, index: int) -> str:
+    beside = at.adjoins(index, _PRODUCT) and at.hits[index + 1][3] == "home"
+    return "size" if beside else ""
+
+
 def _always(at: Reading, index: int) -> str:
     return "size" if _alone(at, index) else ""
 
@@ -120,5 +126,6 @@ _SETTLED: dict[str, Callable[[Reading, int], str]] = {
     "common word brand": _common_word_brand,
     "letter size": _letter,
     "word size": _word,
+    "bed size": _bed,
     "always size": _always,
 }

@@ -17,7 +17,7 @@ WESTERN = r"\d[\d,]*(?:\.\d+)?(?: ?[kw千百万](?![a-z])(?:[1-9](?!\d))?)?"
 
 _WESTERN = re.compile(r"([\d,.]+) ?([kw千百万])?(\d)?")
 
-_ANY = re.compile("[0-9十百千万元块刀欧镑码尺]")
+_ANY = re.compile("[0-9十百千万元块刀欧镑码尺米]")
 _WORDS = frozenset((*_SCALE, *_ENGLISH))
 
 

@@ -13,8 +13,8 @@ _SIGN = r"us\$|hk\$|[$¥£€]|(?:rmb|usd|cny|eur|gbp|jpy|人民币)\s?"
 def _amount(number: str) -> re.Pattern[str]:
     """One amount, or two joined to a range, with the signs and units of money around them."""
     return re.compile(
-        rf"(?<![a-z0-9.#_/])(?<!\d,)(?:(?P<sign>{_SIGN})\s?|(?<![-]))(?P<number>{number})"
-        rf"(?:(?:\s?(?P<unit1>{words.UNIT}))?\s?(?P<joint>-|到|至|to|and|or|或者?)\s?(?:{_SIGN})?(?P<high>{number}))?"
+        rf"(?<![a-z0-9.#_/])(?<!\d,)(?<![几数])(?:(?P<sign>{_SIGN})\s?|(?<![-]))(?P<number>{number})"
+        rf"(?:(?:\s?(?P<unit1>{words.UNIT}))?\s?(?P<joint>[-~]|到|至|to|and|or|或者?)\s?(?:{_SIGN})?(?P<high>{number}))?"
         rf"(?P<more>\+|多(?!少)|来|几|余)?(?:[\s-]?(?P<unit>{words.UNIT}))?"
     )
 
@@ -24,6 +24,7 @@ _IN_WORDS = _amount(rf"{WESTERN}|{CHINESE}|\b(?:{ENGLISH})\b")
 _MEASURE = re.compile(words.MEASURE)
 _GAPS = str.maketrans(",.?!:;()", " " * 8)
 _AROUND = 0.2
+_AROUND_THE = (" around the", " about the")
 
 
 class Price(NamedTuple):
@@ -60,7 +61,7 @@ def _wanted(match: re.Match[str], folded: str, keywords: bool) -> Price | None:
         return None
     before = " " + folded[max(0, match.start() - 28) : match.start()].rstrip(" ")
     after = rest.translate(_GAPS).lstrip(" ") + " "
-    if _is_other(before, after) or (currency is None and before.endswith(words.ITEM_ENDS)):
+    if _is_other(before, after) or (currency is None and _names_it(before)):
         return None
     before = before.translate(_GAPS).rstrip(" 是在就")
     bounds = _range(match, before, folded, currency) or _bounds(match, before, after, folded, currency, keywords)
@@ -76,6 +77,10 @@ def _is_other(before: str, after: str) -> bool:
     owner = before.rstrip("我了你们是在就: ")
     paid = owner.endswith(words.PAID_ENDS) and not before.endswith(words.WISHED_ENDS)
     return paid or after.startswith(words.DISCOUNTED_STARTS)
+
+
+def _names_it(before: str) -> bool:
+    return before.endswith(words.ITEM_ENDS) and not before.endswith(_AROUND_THE)
 
 
 def _range(match: re.Match[str], before: str, folded: str, currency: str | None) -> tuple[float, float] | None:
@@ -98,7 +103,7 @@ def _bounds(
     match: re.Match[str], before: str, after: str, folded: str, currency: str | None, keywords: bool
 ) -> tuple[float | None, float | None] | None:
     value = number(match["number"])
-    if value is None or value <= 0 or (currency is None and value < 5):
+    if match["more"] == "几" or value is None or value <= 0 or (currency is None and value < 5):
         return None
     way = _way(before, after, match["more"] or "")
     if way == "min" and any(word in folded for word in words.THRESHOLDS):
