@@ -220,11 +220,13 @@ def test_the_canarys_users_are_not_asked_of_the_shadow() -> None:
 
 def test_a_canary_that_raises_loses_no_event_and_is_not_asked_again() -> None:
     canary = Canary[IntentScorer](Broken("2", "other"), 0.4)
-    worker, plain = Worker(models(canary=canary)), Worker(models())
+    worker, plain = Worker(models()), Worker(models())
     assert worker.run(*clicks(0)) == plain.run(*clicks(0))
+    worker.pipeline.models = models(canary=canary)
+    assert worker.run(*clicks(1)) == plain.run(*clicks(1)), "its users' states are what they were"
     assert canary.failure == "RuntimeError: out of memory"
     canary.model = Counting("2", "other")
-    assert worker.run(*clicks(1)) == plain.run(*clicks(1))
+    assert worker.run(*clicks(2)) == plain.run(*clicks(2))
     assert canary.model.rows == 0
 
 
