@@ -22,13 +22,22 @@ class Tried:
 
     ``canary`` marks the rows that the canary scored; ``shadow`` has what the shadow would have said, ``shadow_intent``
     the column of its most probable intent, ``replaced`` what the version that served before would have said. NaN or
-    -1: it was not asked. None: there is no such version.
+    -1: it was not asked. ``stand_in`` marks the rows that this one scored in the place of the version that serves,
+    which gave no number. None: there is no such version.
     """
 
     canary: NDArray[np.bool_] | None = None
     shadow: NDArray[np.float32] | None = None
     shadow_intent: NDArray[np.int64] | None = None
     replaced: NDArray[np.float32] | None = None
+    stand_in: NDArray[np.bool_] | None = None
+
+    @property
+    def by_others(self) -> NDArray[np.bool_] | None:
+        """Which rows another version than the one that serves scored; None: none."""
+        if self.canary is None or self.stand_in is None:
+            return self.canary if self.stand_in is None else self.stand_in
+        return np.asarray(self.canary | self.stand_in)
 
     def at(self, places: NDArray[Any]) -> "Tried":
         """The same of some rows: a mask, or places in an order."""

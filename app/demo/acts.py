@@ -21,7 +21,7 @@ def shown(figures: Mapping[str, Any]) -> None:
     usual = swaps["longest_wait_in_a_quiet_stretch_ms"]
     console.print(
         f"{figures['clicks']:,} clicks: {figures['lost']} lost, {figures['repeated']} answered twice, "
-        f"{figures['dead_letters']} dead letters (of the version that gave no numbers)"
+        f"{figures['dead_letters']} dead letters"
     )
     console.print(
         f"{swaps['commands']} commands: no click around one waited longer than {swaps['longest_wait_ms']} ms; in a "

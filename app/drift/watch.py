@@ -55,8 +55,8 @@ def _of_clicks(clicks: ScoredClicks, one_in: int) -> Rows:
     """A sample of the clicks, which falls the same in whatever step they come."""
     chosen = _sample(clicks.ts + clicks.session_events, clicks.session_started_at, one_in)
     scores = clicks.purchase[chosen]
-    if clicks.tried.canary is not None:
-        scores = np.where(clicks.tried.canary[chosen], np.float32(np.nan), scores)
+    if (others := clicks.tried.by_others) is not None:
+        scores = np.where(others[chosen], np.float32(np.nan), scores)
     users = [clicks.users[row] for row in chosen.tolist()]
     return Rows(clicks.partition[chosen], users, clicks.ts[chosen], clicks.features[chosen], scores)
 
@@ -65,8 +65,8 @@ def _of_orders(orders: ScoredOrders) -> Rows:
     """All of them: they are few, in the order of processing."""
     order = np.argsort(orders.position, kind="stable")
     scores = orders.probability[order]
-    if orders.tried.canary is not None:
-        scores = np.where(orders.tried.canary[order], np.float32(np.nan), scores)
+    if (others := orders.tried.by_others) is not None:
+        scores = np.where(others[order], np.float32(np.nan), scores)
     users = [orders.users[row] for row in order.tolist()]
     return Rows(orders.partition[order], users, orders.ts[order], orders.features[order], scores)
 

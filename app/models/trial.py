@@ -1,8 +1,8 @@
 """Versions on trial beside the one that serves: a canary scores a share of the users, a shadow scores unseen.
 
 While a version is new, the one that it replaced is a shadow too: on the same events the two can be compared, whatever
-happens to the events meanwhile. A trial never costs an output: where a version on trial raises, the serving version's
-scores stand.
+happens to the events meanwhile, and where the new one gives no number it stands in. A trial never costs an output:
+where a canary raises or gives a number that is not finite, the serving version scores its users.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,21 +20,39 @@ Scores = TypeVar("Scores")
 Flags = NDArray[np.bool_]
 
 
+class NotFinite(ArithmeticError):
+    """A version gave numbers that are none: says how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a version is not asked again; ``is_of_numbers``: it gave some that are not finite, and did not raise."""
+
+    reason: str
+    is_of_numbers: bool
+
+    @classmethod
+    def of(cls, error: Exception) -> "Failure":
+        """What an exception says of the version that raised it."""
+        is_of_numbers = isinstance(error, NotFinite)
+        return cls(str(error) if is_of_numbers else f"{type(error).__name__}: {error}", is_of_numbers)
+
+
 @dataclass(eq=False)
 class Tried(Generic[Scorer]):
-    """A version on trial; once it has raised it is not asked again, and ``failure`` says why."""
+    """A version on trial; once it has failed it is not asked again."""
 
     model: Scorer
-    failure: str | None = field(default=None, init=False)
+    failure: Failure | None = field(default=None, init=False)
 
     def attempt(self, call: Callable[[Scorer], Scores]) -> Scores | None:
-        """What ``call`` makes of the model; None once that has raised."""
+        """What ``call`` makes of the model; None once that has failed."""
         if self.failure is not None:
             return None
         try:
             return call(self.model)
         except Exception as error:  # whatever a version on trial does, the events go on
-            self.failure = f"{type(error).__name__}: {error}"
+            self.failure = Failure.of(error)
             return None
 
 
@@ -56,13 +74,15 @@ class Canary(Tried[Scorer]):
 class Shadow(Tried[Scorer]):
     """Scores what the serving version scores, and publishes nothing.
 
-    ``states`` holds its recurrent states where it cannot go on from those that the rows have.
+    ``states`` holds its recurrent states where it cannot go on from those that the rows have. ``successor`` is how the
+    version failed that took its place, if it did.
     """
 
     states: SideStates | None = None
+    successor: Failure | None = field(default=None, init=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trial(Generic[Scorer]):
     """What is on trial of one model; ``replaced`` is the version that served before, while its successor is new."""
 
@@ -74,6 +94,15 @@ class Trial(Generic[Scorer]):
     def is_empty(self) -> bool:
         """Whether the version that serves is alone."""
         return self.canary is None and self.shadow is None and self.replaced is None
+
+    def others(self, canary: Flags | None, stand_in: Flags | None) -> "list[tuple[Flags, Scorer]]":
+        """The versions beside the one that serves that made scores, with the rows they made them of."""
+        found = []
+        if self.canary is not None and canary is not None:
+            found.append((canary, self.canary.model))
+        if self.replaced is not None and stand_in is not None and stand_in.any():
+            found.append((stand_in, self.replaced.model))
+        return found
 
 
 def canary_salt(name: str) -> int:

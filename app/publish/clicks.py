@@ -64,10 +64,12 @@ def intent_events(
 
 def _values(scored: ScoredClicks, judges: Judges[IntentScorer], scored_at: int) -> list[bytes]:
     """The events as JSON; each names the version that scored it."""
-    if scored.tried.canary is None:
+    others = [(rows, judges.ref(model)) for rows, model in judges.others(scored.tried)]
+    if not others:
         return _values_of(scored, judges.serving_ref, scored_at)
     values = [b""] * len(scored.clicks)
-    for chosen, model in ((~scored.tried.canary, judges.serving_ref), (scored.tried.canary, judges.canary_ref)):
+    rest = ~np.logical_or.reduce([rows for rows, _ in others])
+    for chosen, model in ((rest, judges.serving_ref), *others):
         found = _values_of(scored.where(chosen), model, scored_at)
         for place, value in zip(chosen.nonzero()[0].tolist(), found, strict=True):
             values[place] = value

@@ -95,14 +95,13 @@ def _add_order(
 
 def _risk(scored: ScoredOrders, place: int, reasons: list[Reason], makers: Makers) -> RiskEvent:
     order, verdict = scored.orders[place], scored.verdicts[place]
-    is_canary = scored.tried.canary is not None and bool(scored.tried.canary[place])
     return RiskEvent(
         event_id=f"{order.event_id}:risk",
         source_event_id=order.event_id,
         user_id=scored.users[place],
         ts=int(scored.ts[place]),
         scored_at=makers.scored_at,
-        model=makers.judges.canary_ref if is_canary else makers.judges.serving_ref,
+        model=makers.judges.ref_at(scored.tried, place),
         order_id=order.order_id,
         risk_level=verdict.level,
         reasons=reasons,

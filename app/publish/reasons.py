@@ -38,9 +38,9 @@ def _of_model(scored: ScoredOrders, places: list[int], judges: Judges[RiskScorer
         return []
     probability, contributions = scored.probability[places], scored.contributions[places]
     points = risk_points(probability, contributions, judges.serving.mapping)
-    if scored.tried.canary is not None:
-        canary = scored.tried.canary[places]
-        points[canary] = risk_points(probability[canary], contributions[canary], judges.canary.mapping)
+    for rows, model in judges.others(scored.tried):
+        theirs = rows[places]
+        points[theirs] = risk_points(probability[theirs], contributions[theirs], model.mapping)
     points = np.round(points, 2)  # so that equals stay equal, and in the catalogue's order, in batches of any size
     strongest = np.argsort(-np.abs(points), axis=1, kind="stable")[:, :MAX_REASONS]
     moved = np.take_along_axis(points, strongest, axis=1)

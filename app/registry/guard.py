@@ -173,7 +173,7 @@ class Guard:
         canary = sample.tried.canary
         mine = sample.scores if canary is None else sample.scores[~canary]
         asked = np.ones(len(sample.scores), np.bool_) if canary is None else ~canary
-        faults = [self._of_serving(mine, None if sample.tried.replaced is None else sample.tried.replaced[asked])]
+        faults = [self._of_serving(self._own(sample)[asked], _at(sample.tried.replaced, asked))]
         for role, trial in self._trials.items():
             if role == "canary" and canary is not None:
                 trial.add(sample.scores[canary], mine)
@@ -182,6 +182,11 @@ class Guard:
                 trial.add_pairs(sample, asked, sample.tried.shadow)
             faults.append(self._of_trial(trial))
         return [fault for fault in faults if fault is not None]
+
+    def _own(self, sample: Sample) -> Floats:
+        """The scores of the version that serves: none where the one before stood in for it."""
+        stand_in = sample.tried.stand_in
+        return sample.scores if stand_in is None else np.where(stand_in, np.float32(np.nan), sample.scores)
 
     def _of_serving(self, scores: Floats, replaced: Floats | None) -> Fault | None:
         if self._replaced is None:
@@ -218,3 +223,7 @@ class Guard:
             reason = f"its scores lie elsewhere than those of version {other} (PSI {moved:.2f})"
             return Fault(role, version, "shift", reason)
         return None
+
+
+def _at(column: Floats | None, places: NDArray[np.bool_]) -> Floats | None:
+    return None if column is None else column[places]

@@ -7,7 +7,7 @@ from typing import Generic, Protocol
 from app.effects import Effects
 from app.models.runtime import IntentScorer, RiskScorer
 from app.models.side_states import SideStates
-from app.models.trial import Canary, Scorer, Shadow, Trial, canary_salt
+from app.models.trial import Canary, Failure, Scorer, Shadow, Trial, canary_salt
 from app.registry.guard import FaultKind, Role, Sample
 from app.state.rows import HIDDEN_UNITS
 from app.step import Models
@@ -80,7 +80,7 @@ class Slot(Protocol):
         ...
 
     def errors(self) -> list[tuple[Role, str, FaultKind, str]]:
-        """Versions on trial that have raised, and what."""
+        """Versions that have failed, and how."""
         ...
 
 
@@ -148,12 +148,19 @@ class _Slot(Generic[Scorer]):
         self.loaded = {version: model for version, model in self.loaded.items() if version in used}
 
     def errors(self) -> list[tuple[Role, str, FaultKind, str]]:
-        found: list[tuple[Role, str, FaultKind, str]] = []
-        if self.trial.canary is not None and self.trial.canary.failure is not None:
-            found.append(("canary", self._version_of(self.trial.canary.model), "error", self.trial.canary.failure))
-        if self.trial.shadow is not None and self.trial.shadow.failure is not None:
-            found.append(("shadow", self._version_of(self.trial.shadow.model), "error", self.trial.shadow.failure))
-        return found
+        canary, shadow, replaced = self.trial.canary, self.trial.shadow, self.trial.replaced
+        failures: list[tuple[Role, Scorer, Failure | None]] = []
+        if replaced is not None:
+            failures.append(("serving", self.model, replaced.successor))
+        if canary is not None:
+            failures.append(("canary", canary.model, canary.failure))
+        if shadow is not None:
+            failures.append(("shadow", shadow.model, shadow.failure))
+        return [
+            (role, self._version_of(model), "failures" if failure.is_of_numbers else "error", failure.reason)
+            for role, model, failure in failures
+            if failure is not None
+        ]
 
     def _wanted_canary(self, control: ModelControl) -> Canary[Scorer] | None:
         model = self.loaded.get(control.canary or "")

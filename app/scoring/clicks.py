@@ -77,12 +77,7 @@ def score_clicks(
     scores = score_clicks_with(model, trial, to_score, rows, hidden, users)
     scored = _scored(columns, kept, seen, events, ids, features, scores)
     for row in np.isnan(scored.purchase).nonzero()[0].tolist():
-        by = (
-            trial.canary.model
-            if trial.canary and scored.tried.canary is not None and scored.tried.canary[row]
-            else model
-        )
-        message = f"Model {by.name} {by.version} gave a number that is not finite"
+        message = f"Model {model.name} {model.version} gave a number that is not finite"
         failure = columns.reject(int(kept[row]), FailureType.MODEL_FAILURE, "score", "ModelFailure", message)
         effects.rejected.append(failure)
     texts = read_texts(events, reader)

@@ -151,8 +151,8 @@ def _columns(turns: Sequence[Turn], inputs: Floats, scores: RiskScores, judges: 
     known = np.isfinite(scores.probability)
     probability = np.where(known, scores.probability, 0)
     points = risk_score(probability, judges.model.mapping)
-    if judges.trial.canary is not None and tried.canary is not None:
-        points[tried.canary] = risk_score(probability[tried.canary], judges.trial.canary.model.mapping)
+    for rows, model in judges.trial.others(tried.canary, tried.stand_in):
+        points[rows] = risk_score(probability[rows], model.mapping)
     return OrderColumns(orders, inputs, np.where(known, probability, np.nan), np.where(known, points, np.nan))
 
 

@@ -6,7 +6,7 @@ begins with zeros, user by user at the first click: the same after a restart and
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.effects import Tried
 from app.features.scan import Flags, Ints
 from app.models.runtime import IntentScorer, RiskScorer, RiskScores
-from app.models.trial import Shadow, Trial, encoder_code, merged
+from app.models.trial import Failure, NotFinite, Shadow, Trial, encoder_code, merged
 from app.models.waves import score_waves
 from app.state.rows import Rows
 
@@ -34,6 +34,27 @@ class Clicks:
         return Clicks(self.features[chosen], self.user[chosen], self.rank[chosen])
 
 
+class _Scores(NamedTuple):
+    probabilities: Floats
+    purchase: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """The rows of the users and their states, and what both were before; the name of each row."""
+
+    rows: Rows
+    hidden: Floats
+    encoders: Ints
+    before: Floats
+    users: Sequence[str]
+
+    def restore(self, clicks: Clicks) -> None:
+        """Let the users of ``clicks`` be what they were."""
+        self.hidden[clicks.user] = self.before[clicks.user]
+        self.rows["encoder"][clicks.user] = self.encoders[clicks.user]
+
+
 def score_clicks_with(
     model: IntentScorer, trial: Trial[IntentScorer], clicks: Clicks, rows: Rows, hidden: Floats, users: Sequence[str]
 ) -> tuple[Floats, Floats, Tried]:
@@ -49,21 +70,26 @@ def score_clicks_with(
     """
     if trial.is_empty:
         return *_scored(model, clicks, rows, hidden), Tried()
-    before, encoders = hidden.copy(), rows["encoder"].copy()
+    place = _Place(rows, hidden, rows["encoder"].copy(), hidden.copy(), users)
     is_canary = _of_canary(trial, users)[clicks.user]
-    mine = clicks.where(~is_canary)
-    scores = _scored(model, mine, rows, hidden)
-    unseen = [_shadowed(shadow, mine, encoders, before, users) for shadow in (trial.shadow, trial.replaced)]
+    mine, rest = clicks.where(~is_canary), clicks.where(is_canary)
+    scores, stand_in, replaced = _served(model, trial.replaced, mine, place)
+    shadow = _shadowed(trial.shadow, mine, place)
+    tried = Tried(
+        shadow=None if shadow is None else _asked(shadow.purchase, is_canary, np.nan),
+        shadow_intent=None if shadow is None else _asked(shadow.probabilities.argmax(axis=1), is_canary, -1),
+        replaced=None if replaced is None else _asked(replaced.purchase, is_canary, np.nan),
+        stand_in=None if stand_in is None else _asked(stand_in, is_canary, otherwise=False),
+    )
     if trial.canary is None:
-        return *scores, _tried(None, unseen, is_canary)
-    rest = clicks.where(is_canary)
-    theirs = trial.canary.attempt(lambda canary: _scored(canary, rest, rows, hidden))
+        return *scores, tried
+    theirs = trial.canary.attempt(lambda canary: _all_finite(_scored(canary, rest, rows, hidden)))
     if theirs is None:
-        _restore(rest, rows, hidden, encoders, before)
+        place.restore(rest)
         probabilities, purchase = merged(scores, _scored(model, rest, rows, hidden), is_canary)
-        return probabilities, purchase, _tried(None, unseen, is_canary)
+        return probabilities, purchase, tried
     probabilities, purchase = merged(scores, theirs, is_canary)
-    return probabilities, purchase, _tried(is_canary, unseen, is_canary)
+    return probabilities, purchase, replace(tried, canary=is_canary)
 
 
 def score_orders_with(
@@ -80,24 +106,59 @@ def score_orders_with(
     if trial.is_empty:
         return model.score(features), Tried()
     is_canary = _of_canary(trial, users)
-    scores = model.score(features)
-    unseen = Tried(
-        shadow=_orders_shadowed(trial.shadow, features, is_canary),
-        replaced=_orders_shadowed(trial.replaced, features, is_canary),
+    scores, stand_in, replaced = _orders_served(model, trial.replaced, features)
+    shadow = None if trial.shadow is None else trial.shadow.attempt(lambda other: other.score(features))
+    nowhere = np.float32(np.nan)
+    tried = Tried(
+        shadow=None if shadow is None else np.where(is_canary, nowhere, shadow.probability),
+        replaced=None if replaced is None else np.where(is_canary, nowhere, replaced.probability),
+        stand_in=None if stand_in is None else stand_in & ~is_canary,
     )
-    if not is_canary.any() or trial.canary is None:
-        return scores, unseen
-    theirs = trial.canary.attempt(lambda canary: canary.score(features[is_canary]))
+    if trial.canary is None or not is_canary.any():
+        return scores, tried
+    theirs = trial.canary.attempt(lambda canary: _all_finite_orders(canary.score(features[is_canary])))
     if theirs is None:
-        return scores, unseen
+        return scores, tried
     for mine, other in ((scores.probability, theirs.probability), (scores.contributions, theirs.contributions)):
         mine[is_canary] = other
-    return scores, replace(unseen, canary=is_canary)
+    return scores, replace(tried, canary=is_canary)
 
 
-def _orders_shadowed(shadow: Shadow[RiskScorer] | None, features: Floats, is_canary: Flags) -> Floats | None:
-    told = None if shadow is None else shadow.attempt(lambda other: other.score(features))
-    return None if told is None else np.where(is_canary, np.float32(np.nan), told.probability)
+def _orders_served(
+    model: RiskScorer, before: Shadow[RiskScorer] | None, features: Floats
+) -> tuple[RiskScores, Flags | None, RiskScores | None]:
+    """What the serving version says, which rows the version before stood in for, and what that says."""
+    replaced = None if before is None else before.attempt(lambda other: other.score(features))
+    if before is None or replaced is None:
+        return model.score(features), None, None
+    try:
+        scores = model.score(features)
+    except Exception as error:  # the version before is there for this
+        before.successor = Failure.of(error)
+        return replaced, np.ones(len(features), np.bool_), replaced
+    lacking = ~np.isfinite(scores.probability) & np.isfinite(replaced.probability)
+    scores.probability[lacking] = replaced.probability[lacking]
+    scores.contributions[lacking] = replaced.contributions[lacking]
+    return scores, lacking, replaced
+
+
+def _all_finite_orders(scores: RiskScores) -> RiskScores:
+    _require_finite(np.isfinite(scores.probability))
+    return scores
+
+
+def _all_finite(scores: _Scores) -> _Scores:
+    _require_finite(_finite(scores))
+    return scores
+
+
+def _require_finite(finite: Flags) -> None:
+    if not finite.all():
+        raise NotFinite(f"{(~finite).sum()} of {len(finite)} scores are no finite numbers")
+
+
+def _finite(scores: _Scores) -> Flags:
+    return np.asarray(np.isfinite(scores.probabilities).all(axis=1) & np.isfinite(scores.purchase))
 
 
 def _of_canary(trial: Trial[IntentScorer] | Trial[RiskScorer], users: Sequence[str]) -> Flags:
@@ -106,43 +167,51 @@ def _of_canary(trial: Trial[IntentScorer] | Trial[RiskScorer], users: Sequence[s
     return trial.canary.takes(users)
 
 
-def _scored(model: IntentScorer, clicks: Clicks, rows: Rows, hidden: Floats) -> tuple[Floats, Floats]:
+def _scored(model: IntentScorer, clicks: Clicks, rows: Rows, hidden: Floats) -> _Scores:
     """Scores of ``clicks``; the states of their users are this model's from here on."""
     code = encoder_code(model.encoder, model.name, model.version)
     asked = np.zeros(len(rows), np.bool_)
     asked[clicks.user] = True
     hidden[asked & (rows["encoder"] != code)] = 0
     rows["encoder"][asked] = code
-    return score_waves(model, clicks.features, hidden, clicks.user, clicks.rank)
+    return _Scores(*score_waves(model, clicks.features, hidden, clicks.user, clicks.rank))
 
 
-def _shadowed(
-    shadow: Shadow[IntentScorer] | None, clicks: Clicks, encoders: Ints, before: Floats, users: Sequence[str]
-) -> tuple[Floats, Floats] | None:
-    """What the shadow says of ``clicks``, whose users had the states ``before`` of these ``encoders``."""
+def _served(
+    model: IntentScorer, before: Shadow[IntentScorer] | None, clicks: Clicks, place: _Place
+) -> tuple[_Scores, Flags | None, _Scores | None]:
+    """What the serving version says, which clicks the version before stood in for, and what that says."""
+    replaced = _shadowed(before, clicks, place)
+    if before is None or replaced is None:
+        return _scored(model, clicks, place.rows, place.hidden), None, None
+    try:
+        scores = _scored(model, clicks, place.rows, place.hidden)
+    except Exception as error:  # the version before is there for this
+        before.successor = Failure.of(error)
+        place.restore(clicks)
+        scores = _scored(before.model, clicks, place.rows, place.hidden)
+        return scores, np.ones(len(clicks.user), np.bool_), replaced
+    lacking = ~_finite(scores) & _finite(replaced)
+    for mine, other in zip(scores, replaced, strict=True):
+        mine[lacking] = other[lacking]
+    return scores, lacking, replaced
+
+
+def _shadowed(shadow: Shadow[IntentScorer] | None, clicks: Clicks, place: _Place) -> _Scores | None:
+    """What the shadow says of ``clicks``."""
     if shadow is None or not len(clicks.user):
         return None
     if shadow.states is None:
         code = encoder_code(shadow.model.encoder, shadow.model.name, shadow.model.version)
-        hidden = np.where((encoders == code)[:, None], before, np.float32(0))
+        hidden = np.where((place.encoders == code)[:, None], place.before, np.float32(0))
     else:
-        hidden = shadow.states.get(users)
-        hidden[encoders == 0] = 0  # whose history begins here
+        hidden = shadow.states.get(place.users)
+        hidden[place.encoders == 0] = 0  # whose history begins here
     told = shadow.attempt(lambda model: score_waves(model, clicks.features, hidden, clicks.user, clicks.rank))
     if told is not None and shadow.states is not None:
         mine = np.unique(clicks.user)
-        shadow.states.put([users[row] for row in mine.tolist()], hidden[mine])
-    return told
-
-
-def _tried(canary: Flags | None, unseen: Sequence[tuple[Floats, Floats] | None], is_canary: Flags) -> Tried:
-    shadow, replaced = unseen
-    return Tried(
-        canary,
-        None if shadow is None else _asked(shadow[1], is_canary, np.nan),
-        None if shadow is None else _asked(shadow[0].argmax(axis=1), is_canary, -1),
-        None if replaced is None else _asked(replaced[1], is_canary, np.nan),
-    )
+        shadow.states.put([place.users[row] for row in mine.tolist()], hidden[mine])
+    return None if told is None else _Scores(*told)
 
 
 def _asked(values: NDArray[Any], is_canary: Flags, otherwise: float) -> NDArray[Any]:
@@ -150,8 +219,3 @@ def _asked(values: NDArray[Any], is_canary: Flags, otherwise: float) -> NDArray[
     column = np.full(len(is_canary), otherwise, values.dtype)
     column[~is_canary] = values
     return column
-
-
-def _restore(clicks: Clicks, rows: Rows, hidden: Floats, encoders: Ints, before: Floats) -> None:
-    hidden[clicks.user] = before[clicks.user]
-    rows["encoder"][clicks.user] = encoders[clicks.user]

@@ -201,8 +201,9 @@ def test_a_version_that_gives_no_numbers_is_rolled_back_with_an_alert_and_a_reco
     stage.step()
     promotion = promoted(NONE, "nan", "1", "", 0)
     stage.hear(promotion)
-    lost = stage.step()
-    assert failures(lost) == ["model_failure"] * 40
+    found = stage.step()
+    assert failures(found) == [], "the version before stood in"
+    assert (len(on(INTENT_EVENTS, found)), versions(found)) == (40, {"1"})
     assert versions(stage.step()) == {"1"}
     notices = stage.told()
     (control,) = controls(notices)
@@ -297,10 +298,18 @@ def test_a_shadow_and_a_canary_are_compared_in_metrics_and_status(stage: Stage) 
     assert sum(count or 0 for count in counted) == 80
 
 
-def test_a_step_that_fails_on_probation_rolls_back_for_the_next_start(stage: Stage) -> None:
+def test_a_version_that_raises_is_rolled_back_and_no_step_fails(stage: Stage) -> None:
+    stage.step()
     stage.hear(promoted(NONE, "raising", "1", "", 0))
-    with pytest.raises(RuntimeError, match="out of memory"):
-        stage.step()
+    assert versions(stage.step()) == {"1"}
+    notices = stage.told()
+    assert [alert.reasons for alert in alerts(notices)] == [["MODEL_ERROR"]]
+    assert [(control.serving, control.previous) for control in controls(notices)] == [("1", None)]
+    assert versions(stage.step()) == {"1"}
+
+
+def test_a_step_that_fails_on_probation_rolls_back_for_the_next_start(stage: Stage) -> None:
+    stage.hear(promoted(NONE, "2", "1", "", 0))
     stage.registry.step_failed()
     (control,) = controls(stage.told())
     assert (control.serving, control.previous) == ("1", None)

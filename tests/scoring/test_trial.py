@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from app.models.manifest import ScoreMapping
-from app.models.runtime import Floats, IntentScorer, IntentScores, RiskScores
+from app.models.runtime import Floats, IntentScorer, IntentScores, RiskScorer, RiskScores
 from app.models.side_states import SideStates
-from app.models.trial import Canary, Shadow, Trial, canary_salt, encoder_code
+from app.models.trial import Canary, Failure, Shadow, Trial, canary_salt, encoder_code
 from app.state.rows import HIDDEN_UNITS
 from app.step import Models
 from schemas.topics import DEAD_LETTER, DECISIONS, INTENT_EVENTS, RISK_EVENTS, SESSION_EVENTS
@@ -224,7 +224,7 @@ def test_a_canary_that_raises_loses_no_event_and_is_not_asked_again() -> None:
     assert worker.run(*clicks(0)) == plain.run(*clicks(0))
     worker.pipeline.models = models(canary=canary)
     assert worker.run(*clicks(1)) == plain.run(*clicks(1)), "its users' states are what they were"
-    assert canary.failure == "RuntimeError: out of memory"
+    assert canary.failure == Failure("RuntimeError: out of memory", is_of_numbers=False)
     canary.model = Counting("2", "other")
     assert worker.run(*clicks(2)) == plain.run(*clicks(2))
     assert canary.model.rows == 0
@@ -235,16 +235,64 @@ def test_a_shadow_that_raises_changes_nothing_and_is_not_asked_again() -> None:
     worker, plain = Worker(tried), Worker(models())
     assert worker.run(*clicks(0)) == plain.run(*clicks(0))
     assert tried.intent_trial.shadow is not None
-    assert tried.intent_trial.shadow.failure == "RuntimeError: out of memory"
+    assert tried.intent_trial.shadow.failure == Failure("RuntimeError: out of memory", is_of_numbers=False)
     assert worker.run(*clicks(1)) == plain.run(*clicks(1))
 
 
-def test_a_dead_letter_names_the_version_that_gave_no_number() -> None:
-    worker = Worker(models(canary=Canary(NoNumber("2"), 0.4)))
-    letters = on(DEAD_LETTER, worker.run(*clicks(0)))
-    assert len(letters) == len(CANARY_USERS)
+def test_a_canary_that_gives_no_number_is_not_asked_again_and_the_serving_version_scores_its_users() -> None:
+    canary = Canary[IntentScorer](NoNumber("2", "other"), 0.4)
+    worker, plain = Worker(models(canary=canary)), Worker(models())
+    assert worker.run(*clicks(0)) == plain.run(*clicks(0))
+    reason = f"{len(CANARY_USERS)} of {len(CANARY_USERS)} scores are no finite numbers"
+    assert canary.failure == Failure(reason, is_of_numbers=True)
+
+
+class SometimesNoNumber(FakeIntentModel):
+    """Gives no number of some clicks."""
+
+    def score(self, features: Floats, hidden: Floats) -> IntentScores:
+        scores = super().score(features, hidden)
+        lacking = np.arange(len(features)) % 3 == 0
+        return IntentScores(
+            np.where(lacking[:, None], np.float32(np.nan), scores.hidden),
+            scores.probabilities,
+            np.where(lacking, np.float32(np.nan), scores.purchase),
+        )
+
+
+@pytest.mark.parametrize("encoder", ["fake", "other"])
+def test_while_a_version_is_new_the_one_before_stands_in_where_it_gives_no_number(encoder: str) -> None:
+    worker, plain = Worker(models()), Worker(models())
+    worker.run(*clicks(0)), plain.run(*clicks(0))
+    states = None if encoder == "fake" else SideStates(HIDDEN_UNITS)
+    trial = Trial[IntentScorer](replaced=Shadow(FakeIntentModel(), states))
+    worker.pipeline.models = Models(SometimesNoNumber("2", encoder), FakeRiskModel(), trial)
+    records = worker.run(*clicks(1))
+    assert len(on(INTENT_EVENTS, records)) == len(USERS)
+    assert on(DEAD_LETTER, records) == []
+    assert {version for found in versions(on(INTENT_EVENTS, records)).values() for version in found} == {"1", "2"}
+    (scored,) = worker.works[-1].effects.clicks
+    assert scored.tried.stand_in is not None
+    assert scored.tried.stand_in.sum() == 14
+    if states is None:
+        by_one = {r.body["user_id"] for r in on(INTENT_EVENTS, records) if r.body["model"]["version"] == "1"}
+        chosen = chances(records, lambda user: user in by_one)
+        assert chosen == chances(plain.run(*clicks(1)), lambda user: user in by_one)
+
+
+def test_while_a_version_is_new_the_one_before_scores_in_its_place_when_it_raises() -> None:
+    worker, plain = Worker(models()), Worker(models())
+    worker.run(*clicks(0)), plain.run(*clicks(0))
+    before = Shadow[IntentScorer](FakeIntentModel())
+    worker.pipeline.models = Models(Broken("2", "other"), FakeRiskModel(), Trial(replaced=before))
+    assert worker.run(*clicks(1)) == plain.run(*clicks(1))
+    assert before.successor == Failure("RuntimeError: out of memory", is_of_numbers=False)
+
+
+def test_without_a_version_before_a_dead_letter_names_the_version_that_gave_no_number() -> None:
+    letters = on(DEAD_LETTER, Worker(models(NoNumber("2"))).run(*clicks(0)))
     messages = {letter.header("__connect.errors.exception.message") for letter in letters}
-    assert messages == {"Model fake-intent 2 gave a number that is not finite"}
+    assert (len(letters), messages) == (len(USERS), {"Model fake-intent 2 gave a number that is not finite"})
 
 
 class Certain(FakeRiskModel):
@@ -283,3 +331,36 @@ def test_side_states_are_bounded_and_a_user_whose_place_was_taken_begins_anew() 
     kept = found[:, 0] != 0
     assert kept.sum() == 4
     assert (found[kept] == np.arange(1, 51)[kept, None]).all(), "nobody gets another's state"
+
+
+class NoRisk(FakeRiskModel):
+    version = "2"
+
+    def score(self, features: Floats) -> RiskScores:
+        scores = super().score(features)
+        return RiskScores(np.full(len(features), np.nan, np.float32), scores.contributions)
+
+
+class BrokenRisk(FakeRiskModel):
+    version = "2"
+
+    def score(self, features: Floats) -> RiskScores:
+        raise RuntimeError("out of memory")
+
+
+@pytest.mark.parametrize("model", [NoRisk(), BrokenRisk()], ids=["no number", "raises"])
+def test_the_version_before_judges_orders_in_the_place_of_a_new_one_that_fails(model: FakeRiskModel) -> None:
+    orders = [order(user, MINUTE + index, f"order-{user}") for index, user in enumerate(USERS)]
+    trial = Trial[RiskScorer](replaced=Shadow(FakeRiskModel()))
+    worker = Worker(Models(FakeIntentModel(), model, risk_trial=trial))
+    assert worker.run(*orders) == Worker(Models(FakeIntentModel(), FakeRiskModel())).run(*orders)
+
+
+@pytest.mark.parametrize("model", [NoRisk(), BrokenRisk()], ids=["no number", "raises"])
+def test_a_canary_that_fails_judges_no_order(model: FakeRiskModel) -> None:
+    orders = [order(user, MINUTE + index, f"order-{user}") for index, user in enumerate(USERS)]
+    trial = Trial[RiskScorer](Canary(model, 0.4))
+    worker = Worker(Models(FakeIntentModel(), FakeRiskModel(), risk_trial=trial))
+    assert worker.run(*orders) == Worker(Models(FakeIntentModel(), FakeRiskModel())).run(*orders)
+    assert trial.canary is not None
+    assert trial.canary.failure is not None
