@@ -3,6 +3,8 @@
 from app.text.lexicon import Hit
 from app.text.words import group
 
+_TAILS = frozenset(group("tail"))
+_NO_TAIL = frozenset(group("after no tail"))
 _JOINTS = ([" "], ["-"])
 _DEVICES = frozenset(group("device"))
 _FOR_DEVICES = ("electronics", "bags")
@@ -13,11 +15,29 @@ _PLURAL_ALONE = ("jeans", "sunglasses", "glasses", "headphones", "clothes", "spo
 def joined(tokens: list[str], hits: list[Hit]) -> list[Hit]:
     """The hits, a product and the product or word of use right before it made one of the last one's department."""
     names: list[Hit] = []
+    starts = {hit[1] for hit in hits}
     for hit in hits:
+        if hit[0] == "category":
+            hit = _with_tail(tokens, hit, starts)
         while hit[0] == "category" and names and _makes_one(tokens, names[-1], hit):
             hit = ("category", names.pop()[1], hit[2], hit[3])
         names.append(hit)
     return names
+
+
+def _with_tail(tokens: list[str], hit: Hit, starts: set[int]) -> Hit:
+    """The hit, and the noun of a holder or the like right behind it: ``茶几`` + ``垫``, ``phone`` + ``pouch``."""
+    end = hit[2]
+    latin = tokens[end - 1].isascii()
+    if latin and tokens[end : end + 1] != [" "]:
+        return hit
+    tail = end + 1 if latin else end
+    if tail >= len(tokens) or tokens[tail] not in _TAILS or tail in starts or _is_plural(tokens, hit):
+        return hit
+    after = next((token for token in tokens[tail + 1 : tail + 3] if token != " "), "")
+    if after in _NO_TAIL or latin != tokens[tail].isascii():
+        return hit
+    return (hit[0], hit[1], tail + 1, hit[3])
 
 
 def _makes_one(tokens: list[str], first: Hit, second: Hit) -> bool:
