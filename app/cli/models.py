@@ -61,8 +61,9 @@ def show(model: str, model_repository: str | None, as_json: bool) -> None:
     settings = open_settings(model_repository=model_repository)
     name, version = _parts(model)
     manifest = read_manifest(settings.model_repository / name / (version or _newest(settings, name)) / MANIFEST_FILE)
-    shown = msgspec.to_builtins(msgspec.structs.replace(manifest, golden=None))
+    shown = msgspec.to_builtins(msgspec.structs.replace(manifest, golden=None, reference=None))
     shown["golden"] = manifest.golden is not None
+    shown["reference"] = manifest.reference is not None
     for tensors in ("inputs", "outputs", "data"):
         shown[tensors] = {str(number + 1): one for number, one in enumerate(shown[tensors])}
     report(shown, as_json)

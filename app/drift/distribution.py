@@ -32,11 +32,13 @@ class Distribution:
         features: names of the columns that the model gets, in order.
 
     Raises:
-        ValueError: the reference has an input that is none of ``features``.
+        ValueError: the reference has an input that is none of ``features``, or bins that are none.
     """
 
     def __init__(self, reference: Reference, features: Sequence[str]) -> None:
         bins = [*reference.inputs, reference.score]
+        if wrong := [one.name for one in bins if not _are_bins(one)]:
+            raise ValueError(f"the bins of {', '.join(wrong)} are not edges that rise and a share more than these")
         self.names = tuple(one.name for one in bins)
         self._columns = np.array([list(features).index(one.name) for one in reference.inputs], np.int64)
         self._edges = _padded([one.edges for one in bins], np.inf).astype(np.float32)
@@ -91,6 +93,11 @@ def reference_of(
         inputs=[bins_of(name, features[:, column], weight) for name, column in watched],
         score=bins_of(SCORE, scores, weight),
     )
+
+
+def _are_bins(one: Bins) -> bool:
+    rising = bool(one.edges) and one.edges == sorted(one.edges)
+    return rising and len(one.shares) == len(one.edges) + 1
 
 
 def _padded(rows: Sequence[Sequence[float]], by: float) -> NDArray[np.float64]:

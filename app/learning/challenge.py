@@ -12,15 +12,19 @@ from app.learning.reading import Gathered
 from app.learning.sets import Settling, click_set, order_set
 from app.models.runtime import IntentModel, IntentScorer, RiskModel, RiskScorer
 from app.models.session import session_of
+from app.training.click_sets import ClickSet
 from app.training.gru import GruSettings
 from app.training.intent import fit_intent
-from app.training.learnable import require_learnable
+from app.training.learnable import require_both, require_learnable
+from app.training.order_sets import OrderSet
 from app.training.progress import Reporter
 from app.training.risk import fit_risk
 from app.training.sources import MEASURE
 from app.training.storing import Trained
 
 Floats = NDArray[np.floating]
+Flags = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,9 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Challenge:
-    """The challenger, how it compares with the champion on ``rows`` of ``users``, and what that decides."""
+class Match:
+    """How a challenger compares with the champion on ``rows`` of ``users``, and what that decides."""
 
-    trained: Trained
     rows: int
     users: int
     differences: Sequence[Difference]
@@ -48,7 +51,7 @@ class Challenge:
 
     def told(self) -> dict[str, object]:
         """For a report."""
-        found: dict[str, object] = {
+        return {
             "rows": self.rows,
             "users": self.users,
             "labels": dict(self.labels),
@@ -56,7 +59,14 @@ class Challenge:
             "verdict": self.decision.verdict,
             "why": self.decision.why,
         }
-        return found
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A challenger that is not stored yet, and its match."""
+
+    trained: Trained
+    match: Match
 
 
 def intent_challenge(gathered: Gathered, champion: IntentScorer, order: Order, reporter: Reporter) -> Challenge:
@@ -69,10 +79,7 @@ def intent_challenge(gathered: Gathered, champion: IntentScorer, order: Order, r
     require_learnable("the topic clickstream", one.part, one.labels.purchase, "purchases")
     trained = fit_intent([one], order.version, order.created, order.settings, reporter)
     challenger = IntentModel(trained.graph, "intent", order.version)
-    measured = one.part == MEASURE
-    before, after = (one.scored(model)[1][measured] for model in (champion, challenger))
-    users = one.rows.user[measured]
-    return _challenge(trained, one.labels.purchase[measured], before, after, users, {})
+    return Challenge(trained, intent_match(one, one.part == MEASURE, champion, challenger))
 
 
 def risk_challenge(gathered: Gathered, champion: RiskScorer, order: Order) -> Challenge:
@@ -87,24 +94,38 @@ def risk_challenge(gathered: Gathered, champion: RiskScorer, order: Order) -> Ch
     mapping = trained.manifest.score_mapping
     assert mapping is not None, "a risk model is trained with its mapping"
     challenger = RiskModel(session_of(trained.graph), "risk", order.version, mapping)
-    measured = one.part == MEASURE
+    return Challenge(trained, risk_match(gathered, one, one.part == MEASURE, champion, challenger))
+
+
+def intent_match(one: ClickSet, measured: Flags, champion: IntentScorer, challenger: IntentScorer) -> Match:
+    """The two on the ``measured`` clicks [n] of a set, all of which are scored in order.
+
+    Raises:
+        UsageProblem: none are, or all or none of them have a purchase after them.
+    """
+    require_both("the topic clickstream", one.labels.purchase[measured], "compared on", "purchases")
+    before, after = (one.scored(model)[1][measured] for model in (champion, challenger))
+    return _match(one.labels.purchase[measured], before, after, one.rows.user[measured], {})
+
+
+def risk_match(
+    gathered: Gathered, one: OrderSet, measured: Flags, champion: RiskScorer, challenger: RiskScorer
+) -> Match:
+    """The two on the ``measured`` orders [m] of a set.
+
+    Raises:
+        UsageProblem: none are, or all or none of them are bad.
+    """
+    require_both("the topic orders", one.fraud[measured], "compared on", "bad orders")
     features = one.rows.features[measured]
     before, after = (model.score(features).probability for model in (champion, challenger))
     users = np.unique(one.rows.users, return_inverse=True)[1][measured]
-    labels = gathered.labels.counted(one.rows.order_ids)
-    return _challenge(trained, one.fraud[measured], before, after, users, labels)
+    return _match(one.fraud[measured], before, after, users, gathered.labels.counted(one.rows.order_ids))
 
 
-def _challenge(
-    trained: Trained,
-    truth: NDArray[np.bool_],
-    champion: Floats,
-    challenger: Floats,
-    users: NDArray[np.int64],
-    labels: Mapping[str, int],
-) -> Challenge:
+def _match(truth: Flags, champion: Floats, challenger: Floats, users: Ints, labels: Mapping[str, int]) -> Match:
     differences = compared(truth, champion, challenger, users)
-    return Challenge(trained, len(truth), len(np.unique(users)), differences, decided(differences), labels)
+    return Match(len(truth), len(np.unique(users)), differences, decided(differences), labels)
 
 
 def _numbers(one: Difference) -> dict[str, object]:

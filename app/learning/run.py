@@ -10,19 +10,18 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from app.cli.errors import UsageProblem
-from app.kafka.topics import TopicError, partition_counts
+from app.kafka.topics import TopicError
 from app.learning.challenge import Challenge, Order, intent_challenge, risk_challenge
 from app.learning.published import check_published
-from app.learning.reading import Gathered, gather, pipeline_of
+from app.learning.reading import Gathered
+from app.learning.rematch import until
 from app.learning.sets import Settling
+from app.learning.topics import models_with, read_back
 from app.models.manifest import Kind
 from app.models.repository import versions
-from app.models.runtime import load_intent, load_risk
 from app.ops.settings import Settings
-from app.pipeline import Limits
 from app.registry.commanding import Outcome, command
 from app.registry.control import shadowed
-from app.state.columns import Lifetimes
 from app.step import Models
 from app.training.gru import GruSettings
 from app.training.intent import QUICK
@@ -30,7 +29,7 @@ from app.training.progress import Reporter
 from app.training.storing import store
 from app.worker.assembly import now_ms
 from schemas.control import ModelControl
-from schemas.topics import CLICKSTREAM, INPUTS, INTENT_EVENTS, RISK_EVENTS
+from schemas.topics import INTENT_EVENTS, RISK_EVENTS
 
 _WHO = "sluice train --from-topics"
 _DAY_MS = 86_400_000
@@ -59,53 +58,17 @@ def learned(wanted: Wanted, settings: Settings, created: str, reporter: Reporter
     Raises:
         UsageProblem: no broker answers, topics are missing, or there is nothing to learn from.
     """
-    models = _models(wanted, settings)
+    models = models_with(settings, wanted.kind, wanted.champion)
     champion = models.intent if wanted.kind == "intent" else models.risk
-    partitions = _partitions(settings.broker)
-    gathered = _gathered(models, settings, partitions, reporter)
+    gathered, partitions = read_back(models, settings, reporter)
     published = _published(wanted, champion.version, settings.broker, partitions, gathered)
     version = str(max(versions(settings.model_repository, wanted.kind), default=0) + 1)
     settling = Settling(settings.session_gap_ms, round(wanted.label_days * _DAY_MS))
     order = Order(version, created, settings.broker, settling, QUICK if wanted.quick else GruSettings())
     challenge = _challenge(wanted, gathered, models, order, reporter)
-    folder = store(settings.model_repository, challenge.trained)
+    folder = store(settings.model_repository, until(challenge.trained, gathered.until))
     outcome = _tried(wanted, settings.broker, champion.version, version) if wanted.shadow else None
     return _told(wanted, champion.version, folder, challenge, gathered) | published | _trial(outcome)
-
-
-def _models(wanted: Wanted, settings: Settings) -> Models:
-    """The champion, and whatever stands beside it."""
-    repository, provider = settings.model_repository, settings.provider
-    intent = wanted.champion if wanted.kind == "intent" else settings.intent_version
-    risk = wanted.champion if wanted.kind == "risk" else settings.risk_version
-    return Models(
-        load_intent(repository, settings.intent_model, intent or settings.intent_version, provider),
-        load_risk(repository, settings.risk_model, risk or settings.risk_version, provider),
-    )
-
-
-def _partitions(broker: str) -> int:
-    try:
-        counts = asyncio.run(partition_counts(broker))
-    except TopicError as error:
-        raise UsageProblem(str(error)) from error
-    if missing := [topic.name for topic in INPUTS if topic.name not in counts]:
-        raise UsageProblem(f"no topic {', '.join(missing)} at {broker}; make the topics with `sluice topics create`")
-    return counts[CLICKSTREAM]
-
-
-def _gathered(models: Models, settings: Settings, partitions: int, reporter: Reporter) -> Gathered:
-    lifetimes = Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)
-    limits = Limits(settings.max_batch_records, settings.max_value_bytes, 0.0)
-    done = reporter.stage("read the topics")
-    try:
-        return asyncio.run(
-            gather(settings.broker, partitions, pipeline_of(models, lifetimes, limits, partitions), done)
-        )
-    except KafkaError as error:
-        raise UsageProblem(
-            f"the topics at {settings.broker} cannot be read ({error!r}); see the broker's log"
-        ) from error
 
 
 def _published(wanted: Wanted, version: str, broker: str, partitions: int, gathered: Gathered) -> dict[str, object]:
@@ -146,7 +109,7 @@ def _told(wanted: Wanted, champion: str, folder: Path, challenge: Challenge, gat
         "folder": folder,
         "inputs": dict(sorted(gathered.inputs.items())),
         "split": manifest.split,
-        **challenge.told(),
+        **challenge.match.told(),
     }
 
 

@@ -52,7 +52,10 @@ def auc_gain(
     for _ in range(draws):
         weight = np.bincount(random.integers(0, len(users), len(users)), minlength=len(users))[of_row]
         gains.append(first.auc(weight) - second.auc(weight))
-    low, high = np.quantile(gains, [0.025, 0.975])
+    known = np.array(gains)[np.isfinite(gains)]  # a draw of few users may have rows of one kind alone
+    if len(known) == 0:
+        return {}
+    low, high = np.quantile(known, [0.025, 0.975])
     return _rounded(auc_gain_low=low, auc_gain_high=high)
 
 

@@ -24,12 +24,27 @@ def require_learnable(name: str, part: NDArray[np.int64], truth: NDArray[Any], w
         UsageProblem: a part has no rows, or only rows of one kind.
     """
     for number, use in _NAMES.items():
-        rows = truth[part == number].astype(np.bool_)
-        if len(rows) == 0:
-            raise UsageProblem(f"of {name} there are no rows to be {use}; give it data of a longer time")
-        if rows.all() or not rows.any():
-            kind = f"only {what}" if rows.any() else f"no {what} at all"
-            raise UsageProblem(
-                f"the {len(rows):,} rows of {name} to be {use} have {kind}: one kind alone teaches nothing; "
-                "give it data of a longer time, or the labels that are missing"
-            )
+        require_both(name, truth[part == number], use, what)
+
+
+def require_both(name: str, truth: NDArray[Any], use: str, what: str) -> None:
+    """See that rows [n] are of both kinds.
+
+    Args:
+        name: of the set.
+        truth: of each row [n].
+        use: what the rows are for: "learned from".
+        what: came true, in the plural: "purchases".
+
+    Raises:
+        UsageProblem: there are no rows, or only rows of one kind.
+    """
+    rows = truth.astype(np.bool_)
+    if len(rows) == 0:
+        raise UsageProblem(f"of {name} there are no rows to be {use}; give it data of a longer time")
+    if rows.all() or not rows.any():
+        kind = f"only {what}" if rows.any() else f"no {what} at all"
+        raise UsageProblem(
+            f"the {len(rows):,} rows of {name} to be {use} have {kind}: one kind alone tells nothing; "
+            "give it data of a longer time, or the labels that are missing"
+        )

@@ -39,13 +39,13 @@ def held() -> Gathered:
 
 def test_an_intent_challenger_beats_a_champion_that_knows_nothing(held: Gathered, tmp_path: Path) -> None:
     challenge = intent_challenge(held, FakeIntentModel(), WANTED, Silent())
-    assert challenge.decision.verdict == "promote"
-    assert challenge.rows > 300
-    assert challenge.users > 20
+    assert challenge.match.decision.verdict == "promote"
+    assert challenge.match.rows > 300
+    assert challenge.match.users > 20
     store(tmp_path, challenge.trained)
     model = load_intent(tmp_path, version="7")
     assert model.distribution is not None
-    told = challenge.told()
+    told = challenge.match.told()
     assert set(told["comparison"]) == {"auc", "average_precision", "log_loss"}  # type: ignore[call-overload]
 
 
@@ -61,8 +61,8 @@ def test_a_risk_challenger_learns_from_labels_and_counts_those_that_meet_no_orde
             inputs.append(label(user, at + 1, f"l{number}", order_id=named, label="chargeback"))
     held = topics.of(*inputs, click("z", 20 * DAY, "end"))
     challenge = risk_challenge(held, FakeRiskModel(), WANTED)
-    assert challenge.labels == {"joined": 50, "of_unknown_orders": 50, "of_users": 0}
-    assert challenge.decision.verdict == "promote"
+    assert challenge.match.labels == {"joined": 50, "of_unknown_orders": 50, "of_users": 0}
+    assert challenge.match.decision.verdict == "promote"
     store(tmp_path, challenge.trained)
     assert load_risk(tmp_path, version="7").distribution is not None
 

@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from app.models.manifest import MANIFEST_FILE, MODEL_FILE, Golden, read_manifest
+from app.models.manifest import MANIFEST_FILE, MODEL_FILE, Bins, Golden, Reference, read_manifest
 from app.registry.loading import INTENT, RISK, Refused
 from tests.models.repositories import add_version, committed, replace_graph
 
@@ -96,6 +96,14 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     "golden of no numbers": (
         changed(golden=Golden({"features": ["?"]}, {"probability": ["?"]})),
         "golden|does not run",
+    ),
+    "a reference of other inputs": (
+        changed(reference=Reference(1, [Bins("odd", [0.5], [0.5, 0.5])], Bins("score", [0.5], [0.5, 0.5]))),
+        "a reference that does not fit its features .*odd",
+    ),
+    "a reference without bins": (
+        changed(reference=Reference(1, [Bins("amount", [], [1.0])], Bins("score", [0.5], [0.5, 0.5]))),
+        "the bins of amount are not edges",
     ),
 }
 

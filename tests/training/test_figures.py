@@ -71,3 +71,10 @@ def test_baselines_give_a_distribution_over_all_intents_also_those_never_seen() 
     found = logistic_intents(inputs, truth, inputs)
     assert found.shape == (4, 7)
     np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
+def test_draws_of_users_that_are_all_alike_say_nothing_and_are_left_out() -> None:
+    truth, guess = np.array([True, False]), np.array([0.9, 0.1])
+    gain = auc_gain(truth, guess, guess, np.array([1, 2]), seed=1, draws=20)
+    assert gain == {"auc_gain_low": 0, "auc_gain_high": 0}
+    assert auc_gain(truth | True, guess, guess, np.array([1, 2]), seed=1, draws=20) == {}
