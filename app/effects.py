@@ -46,12 +46,21 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Explained:
+    """What each input added to the log-odds of a click's purchase and of its intent [2, inputs], and what they have
+    without [2]: see `app.explain.contributions`."""
+
+    added: NDArray[np.float64]
+    base: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ScoredClicks:
     """Clicks [n] with what the intent model said of them, in processing order.
 
     ``position`` is the place in the step's processing order, ``cart`` is in 1e-4 of the major unit, ``intent`` the
     column of the most probable intent, ``session_ids`` the session of each click. ``texts`` is what was made of each
-    click's words, None where no click has any.
+    click's words, None where no click has any; ``explained`` is why some were scored so, None where nobody asked.
     """
 
     clicks: list[Click]
@@ -71,6 +80,7 @@ class ScoredClicks:
     intent: NDArray[np.int64]
     tried: Tried = field(default_factory=Tried)
     texts: list[Understood | None] | None = None
+    explained: list[Explained | None] | None = None
 
     @property
     def event_ids(self) -> list[str]:

@@ -21,6 +21,7 @@ from app.models.trial import Trial
 from app.rules.book import RuleBook
 from app.rules.policy import BUILT_IN
 from app.scoring.clicks import score_clicks
+from app.scoring.explaining import Explaining
 from app.scoring.orders import Judges, score_orders
 from app.scoring.sessions import close_over, closed_rows
 from app.state.partition_rows import partition_changes
@@ -40,6 +41,7 @@ class Models:
     rules: RuleBook = BUILT_IN
     drift: DriftLimits = DEFAULT_LIMITS
     text: TextReader | None = None  # without one, nobody reads what visitors write
+    explaining: Explaining | None = None  # without it, no click is explained
 
 
 def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Sequence[Rejected] = ()) -> Effects:
@@ -91,7 +93,17 @@ def _process(state: State, records: Records, batch: Batch, models: Models, effec
     _begin(state, slots, rows, fresh, batch.ts[starts], effects)
     before = rows.copy()
     seen = score_clicks(
-        state.table, records, batch, user, slots, rows, models.intent, models.intent_trial, models.text, effects
+        state.table,
+        records,
+        batch,
+        user,
+        slots,
+        rows,
+        models.intent,
+        models.intent_trial,
+        models.text,
+        models.explaining,
+        effects,
     )
     judges = Judges(models.risk, models.risk_trial, models.rules)
     score_orders(state, records, batch, user, slots, before, rows, seen, judges, effects)

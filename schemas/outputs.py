@@ -131,6 +131,22 @@ class SessionState(Struct, frozen=True, gc=False):
     cart_value: Amount
 
 
+class IntentReason(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What moved a purchase's probability: one of the model's inputs, `text` in English, `text_zh` in Chinese."""
+
+    feature: Id
+    contribution: Annotated[float, Meta(description="Signed, in percentage points of the probability.")]
+    text: str
+    text_zh: str
+    value: float | None = None
+
+
+IntentReasons = Annotated[
+    list[IntentReason],
+    Meta(max_length=MAX_REASONS, description="Of the purchase probability, strongest first, where it is explained."),
+]
+
+
 class IntentEvent(Output, frozen=True, gc=False, omit_defaults=True):
     """What a visitor is about to do, on topic `intent-events`: one per clickstream event."""
 
@@ -143,6 +159,7 @@ class IntentEvent(Output, frozen=True, gc=False, omit_defaults=True):
     language: Language | None = None
     slots: SlotValues | None = None
     text_model: Annotated[ModelRef | None, Meta(description="What read the words.")] = None
+    reasons: IntentReasons | None = None
 
 
 class Reason(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -110,6 +110,10 @@ class Settings(BaseSettings):
     drift_min_rows: int = Field(1_000, ge=1, description="looked at, by which a window is judged at the least")
     drift_max_psi: float = Field(0.25, gt=0, description="population stability index above which there is an alert")
 
+    explain_above: float | None = Field(
+        None, ge=0, le=1, description="purchase probability from which intent events carry reasons (unset: none do)"
+    )
+
     cloudevents_headers: bool = Field(True, description="whether outputs carry CloudEvents headers")
     watchdog_s: float = Field(60.0, ge=1, le=86_400, description="s of lag without progress that end the worker")
     http_host: str = Field("127.0.0.1", min_length=1, description="address that health and metrics listen on")

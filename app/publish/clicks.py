@@ -14,7 +14,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from app.effects import ScoredClicks
+from app.effects import Explained, ScoredClicks
+from app.explain.contributions import PURCHASE
+from app.explain.reasons import reasons
 from app.models.runtime import IntentScorer
 from app.publish.digits import MILLION, fraction, millionths, whole
 from app.publish.judges import Judges
@@ -50,6 +52,8 @@ def intent_events(
     values = _values(scored, judges, scored_at)
     if scored.texts and text_model:
         _add_texts(values, scored.texts, text_model)
+    if scored.explained:
+        _add_reasons(values, scored, scored.explained)
     times, traces, partitions = scored.ts.tolist(), scored.traces, scored.partition
     bounds = [0, *((partitions[1:] != partitions[:-1]).nonzero()[0] + 1).tolist(), len(values)]
     for start, stop in pairwise(bounds):
@@ -96,6 +100,15 @@ def _add_texts(values: list[bytes], texts: Sequence[Understood | None], model: M
         if text is not None:
             part = TextPart(text.language, text.slots, model, text.intent)
             values[place] = values[place][:-1] + b"," + encode(part)[1:]
+
+
+def _add_reasons(values: list[bytes], scored: ScoredClicks, explained: Sequence[Explained | None]) -> None:
+    """Put why a purchase is as probable as it is into the events of those that are explained, in place."""
+    places = [place for place, why in enumerate(explained) if why is not None]
+    added = np.array([why.added[PURCHASE] for why in explained if why is not None])
+    encode = msgspec.json.Encoder().encode
+    for place, told in zip(places, reasons(scored.purchase[places], added, scored.features[places]), strict=True):
+        values[place] = values[place][:-1] + b',"reasons":' + encode(told) + b"}"
 
 
 class TextPart(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

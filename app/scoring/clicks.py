@@ -17,6 +17,7 @@ from app.features.session import Sessions, SortedClicks, scan_sessions
 from app.models.runtime import IntentScorer
 from app.models.trial import Trial
 from app.scoring.conversations import Talks, before, conversation, talks
+from app.scoring.explaining import Beginning, Explaining, explained
 from app.scoring.sessions import closed_rows
 from app.scoring.texts import read_texts
 from app.scoring.trial import Clicks, score_clicks_with
@@ -50,6 +51,7 @@ def score_clicks(
     model: IntentScorer,
     trial: Trial[IntentScorer],
     reader: TextReader | None,
+    explaining: Explaining | None,
     effects: Effects,
 ) -> Seen:
     """Score the clicks of ``batch``; ``rows`` [users] of ``slots`` take over what they left, in place.
@@ -74,6 +76,7 @@ def score_clicks(
     features = click_features(rows, clicks, sessions)
     to_score = Clicks(features, clicks.user, ranks(sessions.user_starts, sessions.user))
     users = [table.users[slot] for slot in slots.tolist()]
+    beginning = Beginning(hidden.copy(), rows["encoder"].copy()) if explaining else None
     scores = score_clicks_with(model, trial, to_score, rows, hidden, users)
     scored = _scored(columns, kept, seen, events, ids, features, scores)
     for row in np.isnan(scored.purchase).nonzero()[0].tolist():
@@ -81,7 +84,11 @@ def score_clicks(
         failure = columns.reject(int(kept[row]), FailureType.MODEL_FAILURE, "score", "ModelFailure", message)
         effects.rejected.append(failure)
     texts = read_texts(events, reader)
-    effects.clicks.append(replace(scored, texts=texts))
+    scored = replace(scored, texts=texts)
+    if explaining and beginning:
+        why = explained(explaining, scored, to_score, place, beginning, model, trial)
+        scored = replace(scored, explained=why)
+    effects.clicks.append(scored)
     intent = scored.intent[place]
     changed = _changes(rows, seen, intent)
     said = talks(rows, sessions, place, events, texts)

@@ -25,6 +25,7 @@ from app.ops.progress import Progress
 from app.ops.settings import Settings
 from app.registry.notices import Notices
 from app.registry.producing import NoticeProducer
+from app.scoring.explaining import from_probability
 from app.state.applied import InputTruncated
 from app.state.changelog import ChangelogMismatch
 from app.state.store import StoreLocked
@@ -64,6 +65,7 @@ def load_models(settings: Settings) -> Models:
             settings.drift_window_ms, settings.drift_one_in, settings.drift_min_rows, settings.drift_max_psi
         ),
         text=load_text(repository, settings.text_model, settings.text_version, provider),
+        explaining=None if settings.explain_above is None else from_probability(settings.explain_above),
     )
 
 

@@ -28,7 +28,7 @@ from schemas.outputs import (
 COMMON = "event_id source_event_id user_id ts scored_at model"
 FIELDS: dict[type[Struct], str] = {
     IntentEvent: f"{COMMON} session_id intent probabilities purchase_probability query_intent language slots "
-    "text_model session",
+    "text_model session reasons",
     RiskEvent: f"{COMMON} order_id risk_score risk_level probability reasons rules decision ruleset_version",
     Decision: f"{COMMON} decision_id subject action policy reasons expires_at supersedes",
     Alert: f"{COMMON} alert_id kind severity title subject count first_ts last_ts reasons",
@@ -36,6 +36,7 @@ FIELDS: dict[type[Struct], str] = {
     outputs.Conversation: "messages wanted satisfaction solved text_model",
     SlotValues: "category color brand size price_min price_max currency",
     outputs.SessionState: "started_at events duration_ms cart_value",
+    outputs.IntentReason: "feature contribution text text_zh value",
     outputs.Reason: "code source contribution feature value text technique",
     outputs.RuleHit: "id version mode score",
     outputs.DecisionRef: "decision_id action",
