@@ -13,6 +13,8 @@ from app.drift.distribution import Distribution, reference_of
 from app.drift.windows import DriftLimits
 from app.features.clicks import CLICK_FEATURES
 from app.features.orders import ORDER_FEATURES
+from app.models.runtime import Floats, IntentScorer, IntentScores
+from app.models.trial import Canary, Trial
 from app.step import Models
 from schemas.outputs import Alert
 from schemas.topics import ALERTS
@@ -45,6 +47,13 @@ def events(count: int, start: int = 0) -> list[Input]:
         if number % 3 == 0:
             found.append(order(user, at + 1, f"o{start}-{number}"))
     return found
+
+
+class Certain(FakeIntentModel):
+    """Sure of every purchase."""
+
+    def score(self, features: Floats, hidden: Floats) -> IntentScores:
+        return super().score(features, hidden)._replace(purchase=np.full(len(features), 0.99, np.float32))
 
 
 def drift(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -110,6 +119,15 @@ def test_a_version_that_takes_over_begins_with_empty_windows() -> None:
     worker.pipeline.models = replace(worker.pipeline.models, intent=watched("2").intent)
     found = drift(worker.run(*inputs[-8:]))
     assert not [alert for alert in found if alert["model"]["name"] == "fake-intent"]
+
+
+def test_what_a_canary_says_is_not_laid_to_the_version_that_serves() -> None:
+    inputs, models = events(121), watched()
+    models.intent.distribution = reference(CLICKS, np.full(100, 0.9))  # type: ignore[attr-defined]
+    canary: Canary[IntentScorer] = Canary(Certain("2"), share=0.5)
+    found = drift(Worker(replace(models, intent_trial=Trial(canary=canary))).run(*inputs))
+    assert ":price:" in " ".join(alert["alert_id"] for alert in found)
+    assert not [alert for alert in found if alert["alert_id"].startswith("drift:fake-intent/1:score:")]
 
 
 def test_models_without_a_reference_and_windows_of_no_length_are_not_watched() -> None:

@@ -1,5 +1,6 @@
 """Watching what the models of a step are given and say, once it has said it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,16 +28,16 @@ class DriftWatch:
 
     def look(self, effects: Effects, intent: IntentScorer, risk: RiskScorer, limits: DriftLimits) -> None:
         """Count in what a step scored; ``effects`` is told of the windows that it ends."""
-        for clicks in effects.clicks:
-            self._look(intent, limits, _of_clicks(clicks, limits.one_in), effects)
-        for orders in effects.orders:
-            self._look(risk, limits, _of_orders(orders), effects)
+        if (windows := self._windows(intent, limits)) is not None:
+            self._take(intent, windows, [_of_clicks(clicks, limits.one_in) for clicks in effects.clicks], effects)
+        if (windows := self._windows(risk, limits)) is not None:
+            self._take(risk, windows, [_of_orders(orders) for orders in effects.orders], effects)
 
-    def _look(self, model: IntentScorer | RiskScorer, limits: DriftLimits, rows: Rows, effects: Effects) -> None:
-        windows = self._windows(model, limits)
-        if windows is not None:
-            ended = windows.take(rows)
-            effects.drift += [Drift(model.name, model.version, window, limits.max_psi) for window in ended]
+    def _take(
+        self, model: IntentScorer | RiskScorer, windows: Windows, parts: Sequence[Rows], effects: Effects
+    ) -> None:
+        ended = [window for rows in parts for window in windows.take(rows)]
+        effects.drift += [Drift(model.name, model.version, window, windows.limits.max_psi) for window in ended]
 
     def _windows(self, model: IntentScorer | RiskScorer, limits: DriftLimits) -> Windows | None:
         """Those of the version in force, which begin empty when another comes into force."""

@@ -48,6 +48,17 @@ def test_a_window_ends_with_the_first_row_after_it_and_tells_its_rows() -> None:
     assert window.psi.min() > 0.25
 
 
+def test_a_window_knows_nothing_of_the_one_before() -> None:
+    windows = Windows(DISTRIBUTION, LIMITS)
+    windows.take(every_minute(0, 60))
+    values = np.tile(UNIFORM[5::20], 6)
+    usual = every_minute(HOUR, len(values))
+    windows.take(Rows(usual.partition, usual.users, usual.ts, values[:, None], values))
+    (window,) = windows.take(rows(2 * HOUR))
+    assert window.rows == len(values)
+    assert window.psi.max() < 0.05
+
+
 def test_a_window_of_few_rows_goes_on_with_the_next() -> None:
     windows = Windows(DISTRIBUTION, LIMITS)
     assert windows.take(every_minute(0, 9)) == []
