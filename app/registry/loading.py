@@ -14,11 +14,14 @@ from app.models.golden import check_golden
 from app.models.manifest import MANIFEST_FILE, MODEL_FILE, Kind, read_manifest
 from app.models.runtime import IntentScorer, RiskScorer, load_intent, load_risk
 from app.models.session import Provider, session_of
+from app.models.text import load_text
 from app.models.trial import Scorer
 from app.state.rows import HIDDEN_UNITS
+from app.text.recogniser import TextReader
 
 _SIZES = (1, 64, 1024)
 _TURNS = 3
+_TEXTS = ("red shoes under 200", "我想买一件白色的羽绒服", "?")
 
 
 class Refused(Exception):
@@ -74,6 +77,11 @@ def _warm_up_risk(model: RiskScorer) -> None:
         _require_finite(scores.probability, scores.contributions)
 
 
+def _warm_up_text(reader: TextReader) -> None:
+    if any(found.intent is None for found in reader.read(_TEXTS)):
+        raise UsageProblem(f"it gives numbers that are not finite for {_TEXTS!r}")
+
+
 def _require_finite(*columns: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
     if not all(np.isfinite(column).all() for column in columns):
         raise UsageProblem("it gives numbers that are not finite for a row of zeros")
@@ -81,4 +89,5 @@ def _require_finite(*columns: np.ndarray[tuple[int, ...], np.dtype[np.float32]])
 
 INTENT: Loader[IntentScorer] = Loader("intent", load_intent, _warm_up_intent)
 RISK: Loader[RiskScorer] = Loader("risk", load_risk, _warm_up_risk)
-LOADERS: Mapping[Kind, Loader[Any]] = {INTENT.kind: INTENT, RISK.kind: RISK}
+TEXT: Loader[TextReader] = Loader("text", load_text, _warm_up_text)
+LOADERS: Mapping[Kind, Loader[Any]] = {loader.kind: loader for loader in (INTENT, RISK, TEXT)}

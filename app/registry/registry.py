@@ -91,6 +91,8 @@ class ModelRegistry:
 
     def _begun(self, slot: Slot, limits: Limits) -> _State:
         def slowness(one: str, other: str) -> float | None:
+            if not slot.is_paced:
+                return None
             return self._paces[slot.name, one].relative_to(self._paces[slot.name, other])
 
         return _State(slot, Guard(limits, slowness, slot.serving), slot.serving, nothing(slot.name))
@@ -163,7 +165,10 @@ class ModelRegistry:
         """Load what ``control`` names; what is refused is noted in the state."""
         wanted = {control.serving or state.initial, control.shadow, control.canary} - {None}
         state.refused = {}
-        for version in state.slot.missing({version for version in wanted if version is not None}):
+        for version, reason in state.slot.refused(control).items():
+            self._refuse(state, control, version, reason)
+        loadable = {version for version in wanted if version is not None} - state.refused.keys()
+        for version in state.slot.missing(loadable):
             try:
                 put = await asyncio.to_thread(state.slot.load, version)
             except Refused as refusal:

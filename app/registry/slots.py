@@ -1,23 +1,30 @@
 """One model of a worker: the versions that are loaded, which of them serves, and what is on trial beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Generic, Protocol
+from typing import Final, Generic, Protocol
 
-from app.effects import Effects
+import numpy as np
+
+from app.effects import Effects, Tried
 from app.models.runtime import IntentScorer, RiskScorer
 from app.models.side_states import SideStates
 from app.models.trial import Canary, Failure, Scorer, Shadow, Trial, canary_salt
 from app.registry.guard import FaultKind, Role, Sample
 from app.state.rows import HIDDEN_UNITS
 from app.step import Models
+from app.text.recogniser import TextReader, Understood
 from schemas.control import ModelControl
+
+TEXT_TRIALS: Final = "a model of texts has no shadow and no canary: promote it, and roll it back if need be"
 
 
 class Slot(Protocol):
     """What the registry needs to know of a model, whatever its kind."""
 
     name: str
+    is_paced: bool
+    """Whether the times of its versions can be compared."""
 
     @property
     def serving(self) -> str:
@@ -37,6 +44,10 @@ class Slot(Protocol):
     @property
     def on_probation(self) -> bool:
         """Whether the version that served before is asked beside the one that serves."""
+        ...
+
+    def refused(self, control: ModelControl) -> dict[str, str]:
+        """The versions that a control record wants and that this kind of model cannot have, with the reason."""
         ...
 
     def missing(self, versions: set[str]) -> list[str]:
@@ -90,6 +101,7 @@ class _Slot(Generic[Scorer]):
     model: Scorer
     version: str
     loader: Callable[[str], Scorer]  # checked and warmed up; see `app.registry.loading`
+    is_paced: bool = True
     trial: Trial[Scorer] = field(default_factory=Trial)
     loaded: dict[str, Scorer] = field(default_factory=dict)
 
@@ -115,6 +127,9 @@ class _Slot(Generic[Scorer]):
 
     def _version_of(self, model: Scorer) -> str:
         return next(version for version, one in self.loaded.items() if one is model)
+
+    def refused(self, control: ModelControl) -> dict[str, str]:
+        return {}
 
     def missing(self, versions: set[str]) -> list[str]:
         return sorted(versions - self.loaded.keys())
@@ -212,3 +227,54 @@ class RiskSlot(_Slot[RiskScorer]):
     def samples(self, effects: Effects) -> list[Sample]:
         """See ``Slot``."""
         return [Sample(orders.probability, orders.tried) for orders in effects.orders]
+
+
+class TextSlot(_Slot[TextReader]):
+    """The model that reads texts: it has no trials, since a text is read once and remembered, whoever wrote it."""
+
+    def put(self, models: Models) -> Models:
+        """See ``Slot``."""
+        before = self.trial.replaced
+        return replace(models, text=self.model if before is None else NewReader(self.model, before))
+
+    def samples(self, effects: Effects) -> list[Sample]:
+        """Whether it gave numbers: its probability of a satisfied writer, where it told the intent."""
+        read = [[one for one in clicks.texts if one is not None] for clicks in effects.clicks if clicks.texts]
+        told = [[np.nan if one.intent is None else one.satisfied for one in texts] for texts in read if texts]
+        return [Sample(np.array(scores, np.float32), Tried()) for scores in told]
+
+    def refused(self, control: ModelControl) -> dict[str, str]:
+        """See ``Slot``."""
+        tried = [version for version in (control.shadow, control.canary) if version is not None]
+        return dict.fromkeys(tried, TEXT_TRIALS)
+
+    def _wanted_canary(self, control: ModelControl) -> None:
+        return None
+
+    def _wanted_shadow(self, control: ModelControl) -> None:
+        return None
+
+
+class NewReader:
+    """A text model that is new: once it has raised, the one before reads, under its own version.
+
+    Args:
+        reader: the new one.
+        before: noted is how its successor failed.
+    """
+
+    def __init__(self, reader: TextReader, before: Shadow[TextReader]) -> None:
+        self.name, self.version = reader.name, reader.version
+        self._reader = reader
+        self._before = before
+
+    def read(self, texts: Sequence[str]) -> list[Understood]:
+        """See ``TextReader``."""
+        if self._before.successor is not None:
+            return self._before.model.read(texts)
+        try:
+            return self._reader.read(texts)
+        except Exception as error:  # the one before is there for this
+            self._before.successor = Failure.of(error)
+            self.version = self._before.model.version
+            return self._before.model.read(texts)

@@ -11,15 +11,15 @@ from app.kafka.compacted import follow
 from app.ops.settings import Settings
 from app.pipeline import Pipeline
 from app.registry.guard import Limits
-from app.registry.loading import INTENT, RISK
+from app.registry.loading import INTENT, RISK, TEXT
 from app.registry.notices import Notices
 from app.registry.producing import NoticeProducer
 from app.registry.registry import ModelRegistry, Worker
-from app.registry.slots import IntentSlot, RiskSlot, Slot
+from app.registry.slots import IntentSlot, RiskSlot, Slot, TextSlot
 from app.step import Models
 from app.worker.assembly import now_ms
 from app.worker.observer import Observer
-from app.worker.timed import TimedIntent, TimedRisk
+from app.worker.timed import TimedIntent, TimedRisk, TimedText
 from schemas.topics import MODEL_CONTROL
 
 _TELL_S = 60.0
@@ -49,6 +49,17 @@ def model_registry(settings: Settings, pipeline: Pipeline, observer: Observer, n
             lambda version: TimedRisk(RISK.checked(repository, risk.name, version, provider), clock, called),
         ),
     ]
+    if (text := pipeline.models.text) is not None:
+        name = text.name
+        slots.append(
+            TextSlot(
+                name,
+                text,
+                text.version,
+                lambda version: TimedText(TEXT.checked(repository, name, version, provider), clock, called),
+                is_paced=False,  # what was read before is remembered
+            )
+        )
     worker = Worker(settings.group, settings.instance, now_ms)
     return ModelRegistry(worker, slots, _limits(settings), swap, notices, observer.metrics)
 

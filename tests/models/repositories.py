@@ -13,7 +13,7 @@ COMMITTED = Path(__file__).resolve().parent.parent.parent / "onnx"
 
 def committed(repository: Path) -> Path:
     """A repository with version 1 of every model that is committed, for tests to add to."""
-    for name in ("intent", "risk"):
+    for name in ("intent", "risk", "text"):
         newest = max((path for path in (COMMITTED / name).iterdir() if path.is_dir()), key=lambda path: int(path.name))
         add_version(repository, name, "1", source=newest)
     return repository

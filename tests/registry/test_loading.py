@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from app.models.manifest import MANIFEST_FILE, MODEL_FILE, Bins, Golden, Reference, read_manifest
-from app.registry.loading import INTENT, RISK, Refused
+from app.registry.loading import INTENT, RISK, TEXT, Refused
 from tests.models.repositories import add_version, committed, replace_graph
 
 
@@ -140,3 +140,4 @@ def test_a_click_model_without_its_outputs_is_refused(repository: Path) -> None:
 def test_a_good_version_of_each_kind_passes_and_is_ready(repository: Path) -> None:
     assert INTENT.checked(repository, "intent", "1", "cpu").version == "1"
     assert RISK.checked(repository, "risk", "1", "cpu").version == "1"
+    assert TEXT.checked(repository, "text", "1", "cpu").version == "1"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -17,8 +18,10 @@ from app.registry.guard import Limits
 from app.registry.loading import Refused
 from app.registry.notices import Notice, Notices
 from app.registry.registry import ModelRegistry, Worker
-from app.registry.slots import IntentSlot, RiskSlot, Slot
+from app.registry.slots import IntentSlot, RiskSlot, Slot, TextSlot
 from app.step import Models
+from app.text.recogniser import TextReader, Understood
+from app.text.slots import Slots
 from schemas.control import ModelControl, ModelStatus
 from schemas.outputs import Alert
 from schemas.topics import ALERTS, INTENT_EVENTS, MODEL_CONTROL, MODEL_STATUS
@@ -50,6 +53,27 @@ class Sure(FakeIntentModel):
         return IntentScores(scores.hidden, scores.probabilities, np.full(len(features), 0.999, np.float32))
 
 
+class Reader:
+    """Says its version's intent of everything."""
+
+    name = "fake-text"
+
+    def __init__(self, version: str, intent: str | None = "other", error: Exception | None = None) -> None:
+        self.version = version
+        self._intent, self._error = intent, error
+
+    def read(self, texts: Sequence[str]) -> list[Understood]:
+        if self._error is not None:
+            raise self._error
+        return [Understood(self._intent, "en", Slots(), 0.5, 0.5) for _ in texts]
+
+
+READERS: dict[str, TextReader] = {
+    "1": Reader("1"),
+    "2": Reader("2", "track_order"),
+    "nan": Reader("nan", None),
+    "raising": Reader("raising", error=RuntimeError("out of memory")),
+}
 VERSIONS: dict[str, Callable[[], FakeIntentModel]] = {
     "2": lambda: FakeIntentModel("2"),
     "3": lambda: FakeIntentModel("3", "other"),
@@ -69,12 +93,13 @@ class Stage:
     """A pipeline with a registry, and what that sent."""
 
     def __init__(self) -> None:
-        models = fake_models()
+        models = replace(fake_models(), text=READERS["1"])
         self.pipe = Pipe(models)
         self.sent: list[Notice] = []
         self.metrics = Metrics(CollectorRegistry())
         self.notices = Notices(self._send)
         self.turn = 0
+        self.texts = False
         self._users = 40
 
         def no_other(version: str) -> FakeRiskModel:
@@ -83,6 +108,7 @@ class Stage:
         slots: list[Slot] = [
             IntentSlot(NAME, models.intent, "1", load),
             RiskSlot("fake-risk", models.risk, "1", no_other),
+            TextSlot("fake-text", READERS["1"], "1", lambda version: READERS[version], is_paced=False),
         ]
         self.registry = ModelRegistry(
             Worker("group", "one", lambda: SCORED_AT), slots, LIMITS, self._swap, self.notices, self.metrics
@@ -114,7 +140,8 @@ class Stage:
         """Clicks of 40 users a step, through pipeline and registry."""
         found = []
         for _ in range(steps):
-            clicks = [click(f"u{n}", self.turn * MINUTE + n, f"{self.turn}-{n}") for n in range(self._users)]
+            texts = {"query": "boots"} if self.texts else {}
+            clicks = [click(f"u{n}", self.turn * MINUTE + n, f"{self.turn}-{n}", **texts) for n in range(self._users)]
             self.turn += 1
             found += self.pipe.run(*clicks)
             self.registry.stepped(self.pipe.works[-1].effects)
@@ -327,6 +354,7 @@ def test_a_worker_that_leaves_takes_its_status_back(stage: Stage) -> None:
     assert [(notice.key, notice.value) for notice in left] == [
         (b"group/one/fake-intent", None),
         (b"group/one/fake-risk", None),
+        (b"group/one/fake-text", None),
     ]
 
 
@@ -349,3 +377,49 @@ def test_an_alert_is_sent_again_until_the_broker_takes_it(monkeypatch: pytest.Mo
     monkeypatch.setattr("app.registry.notices._AGAIN_S", 0.0)
     asyncio.run(asyncio.wait_for(scenario(), 10))
     assert [notice.topic for notice in sent] == [ALERTS]
+
+
+TEXT = nothing("fake-text")
+
+
+@pytest.fixture
+def writing(stage: Stage) -> Stage:
+    """A stage whose visitors write."""
+    stage.texts = True
+    return stage
+
+
+def read_as(records: list[Record]) -> set[str | None]:
+    return {record.body.get("query_intent") for record in on(INTENT_EVENTS, records)}
+
+
+def test_a_text_model_is_promoted_and_rolled_back_too(writing: Stage) -> None:
+    assert read_as(writing.step()) == {"other"}
+    promotion = promoted(TEXT, "2", "1", "", 0)
+    writing.hear(promotion)
+    assert read_as(writing.step()) == {"track_order"}
+    writing.hear(rolled_back(promotion, "", 0))
+    assert read_as(writing.step()) == {"other"}
+
+
+@pytest.mark.parametrize(("version", "reason"), [("nan", "MODEL_FAILURES"), ("raising", "MODEL_ERROR")])
+def test_a_bad_text_model_is_rolled_back_by_itself(writing: Stage, version: str, reason: str) -> None:
+    writing.hear(promoted(TEXT, version, "1", "", 0))
+    writing.step()
+    assert [alert.reasons for alert in alerts(writing.told())] == [[reason]]
+    assert read_as(writing.step()) == {"other"}
+
+
+def test_what_a_new_text_model_cannot_read_the_one_before_does(writing: Stage) -> None:
+    writing.hear(promoted(TEXT, "raising", "1", "", 0))
+    records = writing.step()
+    assert read_as(records) == {"other"}
+    assert len(on(INTENT_EVENTS, records)) == 40
+
+
+def test_a_text_model_has_no_trials(writing: Stage) -> None:
+    notices = writing.hear(shadowed(TEXT, "2", "", 0))
+    values = [notice.value for notice in notices if notice.topic == MODEL_STATUS and b"fake-text" in notice.key]
+    (status,) = [msgspec.json.decode(value, type=ModelStatus) for value in values if value is not None]
+    assert [refusal.version for refusal in status.refused] == ["2"]
+    assert "no shadow and no canary" in status.refused[0].reason
