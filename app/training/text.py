@@ -16,12 +16,13 @@ from app.state.columns import Lifetimes
 from app.text.languages import language_of
 from app.text.ngrams import FEATURES, bag_of
 from app.training.corpus.load import chosen_by
+from app.training.figures import binary_figures
 from app.training.progress import Reporter
 from app.training.storing import Trained
 from app.training.text_baselines import linear_svm, logistic, prior
 from app.training.text_figures import Told, log_odds, shares, text_figures
 from app.training.text_graph import OPSET, text_graph
-from app.training.text_sets import HEADS, LabelledTexts, read_texts
+from app.training.text_sets import HEADS, PLACES, LabelledTexts, read_texts
 from app.training.text_trainer import Recipe, TextSet, batches, counted, fit_text
 from schemas.outputs import QUERY_INTENTS
 
@@ -29,6 +30,7 @@ RECIPE: Final = Recipe(epochs=6)
 SEED: Final = RECIPE.seed
 GOLDEN: Final = ["我想买一件白色的羽绒服，价格在500元左右", "where is my order?", "ＡＢＣ 123", "😀"]
 _QUICK_EPOCHS: Final = 3
+_MIDDLE: Final = 0.5
 
 
 def train_text(
@@ -44,7 +46,7 @@ def train_text(
     learned = TextSet(counted(texts.texts), np.stack(texts.truth))
     weights = fit_text(learned, HEADS, recipe, reporter.stage("learn", batches(learned, recipe)))
     graph = text_graph(weights, {head.name: head.size for head in HEADS})
-    metrics = _metrics(TextModel(session_of(graph), "text", version), texts, reporter.stage("measure", 2))
+    metrics = _metrics(TextModel(session_of(graph), "text", version), texts, reporter.stage("measure", 3))
     return Trained(graph, _manifest(graph, texts, version, created, metrics))
 
 
@@ -66,7 +68,29 @@ def _metrics(model: TextModel, texts: LabelledTexts, done: Callable[[int], None]
             "linear_svm": text_figures(wanted, linear_svm(learned, labels, chosen)),
         }
         done(1)
+    for what, (held, values) in texts.held_out.items():
+        figures[what] = _feelings(model, what, held, values, texts)
+    done(1)
     return figures
+
+
+def _feelings(
+    model: TextModel, what: str, held: Sequence[str], values: Sequence[float], texts: LabelledTexts
+) -> dict[str, dict[str, float]]:
+    """How well a single output tells texts above the middle from those below, beside a logistic regression."""
+    name = what.split(": ")[1]
+    scores = model.score(bag_of(held), len(held))
+    column = np.stack(texts.truth)[:, PLACES[name]]
+    known = np.isfinite(column).nonzero()[0]
+    labels = [str(value > _MIDDLE) for value in column[known].tolist()]
+    told = logistic([texts.texts[place] for place in known.tolist()], labels, held)
+    truth = np.array(values) > _MIDDLE
+    found = {
+        "model": scores.satisfied if name == "satisfied" else scores.solved,
+        "prior": np.full(len(held), (column[known] > _MIDDLE).mean()),
+        "logistic": told.evidence[:, list(told.names).index("True")],
+    }
+    return {by: binary_figures(truth, probability) for by, probability in found.items()}
 
 
 def told_of(intents: np.ndarray, names: Sequence[str] = QUERY_INTENTS) -> Told:

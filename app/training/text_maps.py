@@ -29,7 +29,7 @@ INTENTS_OF: Final = (
         "text_bitext_support/utterances.parquet",
         "intent",
         "CDLA-Sharing 1.0 (Bitext)",
-        100,
+        30,
         _meaning(
             cancel_order="cancel_order",
             change_order="change_order",
@@ -47,7 +47,7 @@ INTENTS_OF: Final = (
         "text_banking77/utterances.parquet",
         "intent",
         "CC BY 4.0 (PolyAI)",
-        40,
+        12,
         _meaning(
             payment_problem="declined_card_payment card_not_working transaction_charged_twice pending_card_payment "
             "apple_pay_or_google_pay card_acceptance visa_or_mastercard contactless_not_working "
@@ -82,7 +82,7 @@ INTENTS_OF: Final = (
         "text_smp_ecdt/smp2017_domain.parquet",
         "domain",
         "no licence stated (SMP evaluation data, iFLYTEK)",
-        60,
+        20,
         _meaning(
             other="app bus calc chat cinemas contacts cookbook datetime email epg flight health lottery map match "
             "message music news novel poetry radio riddle schedule stock telephone train translation tvchannel video "

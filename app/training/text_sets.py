@@ -26,18 +26,28 @@ PLACES: Final = {"foreign": len(QUERY_INTENTS), "satisfied": len(QUERY_INTENTS) 
 """Columns of the single outputs, after those of the intents."""
 
 _GENERATED: Final = 16_000
-_REVIEWS: Final = 6_000
-_REVIEW_LENGTH: Final = 200  # characters; a message to a shop is short
+_WRITTEN_TIMES: Final = 2  # what people phrased freely counts double
+_REVIEWS: Final = 4_000
+_LONGEST: Final = 200  # characters of a public text; a message to a shop is short
+_HELD_OUT: Final = 5  # one in so many
 _SOLVED: Final = "CNUG*"
 
 
 @dataclass(eq=False)
 class LabelledTexts:
-    """Texts, what is known of each (as `truth_of` makes it), and the files they are from."""
+    """Texts, what is known of each (as `truth_of` makes it), and the files they are from; apart from them those held
+    out, with what they measure."""
 
     texts: list[str] = field(default_factory=list)
     truth: list[Floats] = field(default_factory=list)
     data: list[DataFile] = field(default_factory=list)
+    held_out: dict[str, tuple[list[str], list[float]]] = field(default_factory=dict)
+
+    def hold_out(self, what: str, text: str, truth: float) -> None:
+        """Keep a text for measuring ``what``; ``truth`` is from 0 to 1."""
+        texts, values = self.held_out.setdefault(what, ([], []))
+        texts.append(text)
+        values.append(truth)
 
     def add(self, text: str, intent: str | None = None, **known: float) -> None:
         """Add a text of which this is known, unless it is one of the test's."""
@@ -99,7 +109,7 @@ def written_and_made(seed: int, made: int = _GENERATED) -> tuple[list[str], list
 
 def _add_written(found: LabelledTexts) -> None:
     texts = written()
-    for one in texts:
+    for one in texts * _WRITTEN_TIMES:
         found.add(one.text, one.intent, foreign=float(one.language == "other"))
     digest = sha256("\n".join(f"{one.language} {one.intent} {one.text}" for one in texts).encode()).hexdigest()
     found.data.append(DataFile("written shopper texts", digest, "Apache-2.0 (part of Sluice)", len(texts)))
@@ -130,21 +140,31 @@ def _add_mapped(found: LabelledTexts, data: Path, rng: np.random.Generator, shar
 
 def _add_reviews(found: LabelledTexts, data: Path, rng: np.random.Generator, share: float) -> None:
     for file in ("text_zh_reviews/online_shopping_10_cats.parquet", "text_zh_reviews/waimai_10k.parquet"):
-        table = _read(data, file).filter(pl.col("text").str.len_chars().is_between(2, _REVIEW_LENGTH))
+        table = _read(data, file).filter(pl.col("text").str.len_chars().is_between(2, _LONGEST))
         rows = rng.permutation(len(table))[: round(_REVIEWS * share)]
-        for text, label in table[rows].select("text", "label").iter_rows():
-            found.add(text, foreign=0.0, satisfied=float(label))
+        for number, (text, label) in enumerate(table[rows].select("text", "label").iter_rows()):
+            if number % _HELD_OUT:
+                found.add(text, foreign=0.0, satisfied=float(label))
+            else:
+                found.hold_out("reviews: satisfied", text, float(label))
         found.data.append(_described(data, file, "no licence stated (SophonPlus/ChineseNlpCorpus)", len(rows)))
 
 
 def _add_helpdesk(found: LabelledTexts, data: Path, rng: np.random.Generator, share: float) -> None:
-    for file in ("text_stc3_helpdesk/dialogues_cn.parquet", "text_stc3_helpdesk/dialogues_en.parquet"):
+    """The customers' turns. The same dialogues are in both languages, so they are held out by their ids."""
+    for file, language in ((f"text_stc3_helpdesk/dialogues_{name}.parquet", name) for name in ("cn", "en")):
         table = _read(data, file)
-        rows = rng.permutation(len(table))[: round(len(table) * share)]
-        turns = [turn for row in table[np.sort(rows)].iter_rows(named=True) for turn in customer_turns(row)]
-        for text, satisfied, solved in turns:
-            found.add(text, foreign=0.0, satisfied=satisfied, solved=solved)
-        found.data.append(_described(data, file, "no licence stated, made for research (NTCIR-14 STC-3)", len(turns)))
+        rows = np.sort(rng.permutation(len(table))[: round(len(table) * share)])
+        count = 0
+        for dialogue in table[rows].iter_rows(named=True):
+            for text, satisfied, solved in customer_turns(dialogue):
+                count += 1
+                if int(dialogue["id"]) % _HELD_OUT:
+                    found.add(text[:_LONGEST], foreign=0.0, satisfied=satisfied, solved=solved)
+                else:
+                    found.hold_out(f"helpdesk {language}: satisfied", text, satisfied)
+                    found.hold_out(f"helpdesk {language}: solved", text, solved)
+        found.data.append(_described(data, file, "no licence stated, made for research (NTCIR-14 STC-3)", count))
 
 
 def customer_turns(dialogue: Mapping[str, object]) -> Iterator[tuple[str, float, float]]:

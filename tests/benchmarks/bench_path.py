@@ -27,6 +27,7 @@ from app.events.align import Aligner
 from app.events.decode import Decoder
 from app.kafka.fetched import Fetched
 from app.models.runtime import load_intent, load_risk
+from app.models.text import load_text
 from app.pipeline import Limits, Pipeline, Work
 from app.replay.fetches import Fetches
 from app.replay.load import load
@@ -175,7 +176,7 @@ def main(*sizes: int) -> None:
     """Measure each of ``sizes``; garbage is collected as in a worker."""
     gc.set_threshold(200_000, 20, 100)
     repository = Path(__file__).resolve().parents[2] / "onnx"
-    models = Models(load_intent(repository), load_risk(repository))
+    models = Models(load_intent(repository), load_risk(repository), text=load_text(repository))
     for size in sizes or SIZES:
         measure(models, size)
 
