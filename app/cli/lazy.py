@@ -21,19 +21,21 @@ class Lazy(NamedTuple):
 
 
 class LazyGroup(click.Group):
-    """A group of the commands in ``lazy``, which a subclass names; its help imports none of them."""
+    """A group of the commands in ``lazy``, which a subclass names, after those that were added to it; its help imports
+    none of the lazy ones."""
 
     lazy: ClassVar[Mapping[str, Lazy]] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order they were given."""
-        return list(self.lazy)
+        return [*self.commands, *self.lazy]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now; None where there is none of that name."""
-        return self.lazy[cmd_name].load() if cmd_name in self.lazy else None
+        """The command, imported now if it is lazy; None where there is none of that name."""
+        return self.lazy[cmd_name].load() if cmd_name in self.lazy else super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line per command."""
+        lines = [(name, command.get_short_help_str(formatter.width)) for name, command in self.commands.items()]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.help) for name, command in self.lazy.items()])
+            formatter.write_dl([*lines, *((name, command.help) for name, command in self.lazy.items())])

@@ -9,12 +9,17 @@ import click
 import msgspec
 
 from app.cli.errors import UsageProblem
+from app.cli.lazy import Lazy, LazyGroup
 from app.cli.options import broker_option, json_option, open_settings, setting_option
 from app.cli.output import report
 from app.kafka.topics import TopicError
 from app.models.manifest import MANIFEST_FILE, read_manifest
 from app.models.repository import versions
 from app.ops.settings import Settings
+
+MORE = {
+    "explain": Lazy("app.cli.models_explain:explain", "Say why recorded clicks are scored as they are."),
+}
 
 _Result = TypeVar("_Result")
 _WHO = "sluice models"
@@ -29,7 +34,11 @@ unchecked_option = click.option(
 off_option = click.option("--off", is_flag=True, help="end it; name the model alone")
 
 
-@click.group()
+class _Models(LazyGroup):
+    lazy = MORE
+
+
+@click.group(cls=_Models)
 def models() -> None:
     """The versions of the models: which are in force, and how that changes, while events flow."""
 

@@ -83,7 +83,7 @@ def replay(
     """
     settings = open_settings(**flags)
     recording = open_recording(files, kind)
-    with _progress(recording.rows) as advance:
+    with progress(recording.rows) as advance:
         if out == "kafka":
             figures = _to_kafka(recording, settings.broker, pace, advance)
         else:
@@ -141,8 +141,8 @@ def _to_folder(
 
 
 @contextmanager
-def _progress(rows: int | None) -> Iterator[Advance]:
-    """A bar on standard error, on a terminal only."""
+def progress(rows: int | None) -> Iterator[Advance]:
+    """A bar for so many events on standard error, on a terminal only."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("events", total=rows)

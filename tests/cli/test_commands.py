@@ -7,6 +7,7 @@ import pytest
 
 from app.cli.evaluate import MODELS
 from app.cli.main import COMMANDS
+from app.cli.models import MORE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +33,7 @@ def test_no_file_with_a_command_is_left_out_of_the_table() -> None:
     marks = ("\n@click.command(", "\n@click.group(")
     files = [path for room in ("app/cli", "agents") for path in (ROOT / room).glob("*.py")]
     found = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files if _has(path, marks)}
-    named = {command.target.partition(":")[0] for command in (*COMMANDS.values(), *MODELS.values())}
+    named = {command.target.partition(":")[0] for command in (*COMMANDS.values(), *MODELS.values(), *MORE.values())}
     assert found - {"app.cli.main"} == named
 
 
