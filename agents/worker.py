@@ -12,6 +12,7 @@ from app.cli.output import report
 @setting_option("state_dir", "DIR")
 @setting_option("guarantee", "exactly_once|at_least_once")
 @setting_option("group", "NAME")
+@setting_option("ruleset", "FILE")
 @setting_option("model_repository", "DIR")
 @setting_option("http_port", "PORT")
 @click.option("--until-end", is_flag=True, help="leave once everything was processed that is there at the start")

@@ -5,7 +5,7 @@ The worker feeds it from Kafka, a replay from a file; there is no other path.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.batch import TOPICS
 from app.effects import Effects
@@ -15,6 +15,7 @@ from app.kafka.fetched import Fetched, Partition
 from app.kafka.partition import partition_of
 from app.publish.outgoing import Outgoing
 from app.publish.publish import publish
+from app.rules.book import RuleBook
 from app.state.columns import Change, Lifetimes
 from app.state.state import State
 from app.step import Models, step
@@ -50,10 +51,10 @@ class Work:
 
 
 class Pipeline:
-    """Decodes, aligns, steps and publishes.
+    """Decodes, aligns, steps and publishes. ``models`` may be replaced between two calls of ``work``.
 
     Args:
-        models: score clicks and orders.
+        models: score clicks and orders, with the ruleset to begin with.
         lifetimes: of sessions and histories.
         limits: of one step.
         partitions: number of partitions of the input topics.
@@ -65,6 +66,7 @@ class Pipeline:
     ) -> None:
         self.state = State.empty(lifetimes)
         self.models = models
+        self._rules = models.rules
         self.unknown_fields: dict[str, int] = {}
         self._limits = limits
         self._with_headers = with_headers
@@ -73,6 +75,10 @@ class Pipeline:
         )
         self._aligners: dict[int, Aligner] = {}
         self._rejected: list[Rejected] = []
+
+    def use_rules(self, rules: RuleBook) -> None:
+        """Decide by another rule book from the next step on, whatever models there are."""
+        self._rules = rules
 
     @property
     def waiting(self) -> int:
@@ -121,11 +127,12 @@ class Pipeline:
             (topic, piece.partition): offset for piece in aligned for topic, offset in piece.next_offsets.items()
         }
         rejected = self._passed(next_offsets)
-        effects = step(self.state, aligned, self.models, rejected)
+        models = replace(self.models, rules=self._rules)
+        effects = step(self.state, aligned, models, rejected)
         return Work(
             effects=effects,
             changes=_by_partition(effects.changes),
-            outgoing=list(publish(effects, self.models, now_ms, self._with_headers)),
+            outgoing=list(publish(effects, models, now_ms, self._with_headers)),
             next_offsets=next_offsets,
             inputs=_inputs(aligned, rejected),
             enforced=[piece.partition for piece in aligned if piece.enforced],

@@ -48,7 +48,7 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
     """Process what alignment let through.
 
     What an event yields depends on the earlier events of its user alone, in the order given, never on how they were
-    cut into calls.
+    cut into calls; but for what guards against floods, which counts the orders of a partition (`app.state.flow`).
 
     Args:
         state: rows and watermarks; changed in place, in memory only.

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schemas.events import Id
+from schemas.ruleset import Entry, Ruleset
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 
@@ -67,3 +68,26 @@ class ModelStatus(Struct, frozen=True, gc=False, omit_defaults=True):
     canary_share: Share = 0.0
     refused: list[Refusal] = []
     trials: list[Comparison] = []
+
+
+class RulesetRecord(Struct, frozen=True, gc=False, omit_defaults=True):
+    """On topic `rulesets`: under the key `ruleset` the one in force, under others parts of its longer lists.
+
+    `parts` tells under which keys, in order, the entries of a list lie that are not in `ruleset` itself.
+    """
+
+    changed_at: Annotated[int, Meta(description="ms since the epoch.")]
+    reason: Annotated[str, Meta(description="Who or what put it there, and why.")] = ""
+    ruleset: Ruleset | None = None
+    parts: Annotated[dict[str, list[str]], Meta(description="Keys by the name of the list.")] = {}
+    entries: list[str | Entry] = []
+
+
+class RulesetStatus(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What ruleset a worker goes by, on topic `ruleset-status`; `refused` is the last one it did not take, and why."""
+
+    group: Id
+    instance: Id
+    version: Id
+    at: Annotated[int, Meta(description="ms since the epoch.")]
+    refused: Refusal | None = None

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from schemas.control import ModelControl, ModelStatus
+from schemas.control import ModelControl, ModelStatus, RulesetRecord, RulesetStatus
 from schemas.events import Click, Label, Order
 from schemas.outputs import Alert, Decision, IntentEvent, RiskEvent, SessionEvent
 
@@ -21,6 +21,8 @@ SESSION_EVENTS: Final = "session-events"
 DEAD_LETTER: Final = "dead-letter"
 MODEL_CONTROL: Final = "model-control"
 MODEL_STATUS: Final = "model-status"
+RULESETS: Final = "rulesets"
+RULESET_STATUS: Final = "ruleset-status"
 
 _DAY_MS = 86_400_000
 _MIB = 1_048_576
@@ -179,6 +181,20 @@ CONTROLS: Final[tuple[ControlTopic, ...]] = (
         "group/instance/model name",
         "Which versions of a model a worker runs, and why it refused one.",
         ModelStatus,
+        _compacted(),
+    ),
+    ControlTopic(
+        RULESETS,
+        "ruleset, or a part of a list",
+        "The ruleset in force, and the entries of its longer lists.",
+        RulesetRecord,
+        _compacted() | {"max.message.bytes": str(_MAX_INPUT_BYTES)},
+    ),
+    ControlTopic(
+        RULESET_STATUS,
+        "group/instance",
+        "Which ruleset a worker goes by, and why it refused one.",
+        RulesetStatus,
         _compacted(),
     ),
 )

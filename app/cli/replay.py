@@ -62,6 +62,7 @@ class Speed(click.ParamType):
 )
 @broker_option
 @setting_option("partitions", "N")
+@setting_option("ruleset", "FILE")
 @setting_option("model_repository", "DIR")
 @json_option
 def replay(

@@ -1,19 +1,28 @@
 """``sluice rules``: check a ruleset, and what it may name."""
 
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import click
+import msgspec
 
 from app.cli.errors import UsageProblem
-from app.cli.options import json_option
+from app.cli.options import broker_option, json_option, open_settings, setting_option
 from app.cli.output import report
+from app.replay.adapters.registry import ADAPTERS
 from app.rules.book import ReadyPolicy, RuleBook
 from app.rules.catalogue import CATALOGUE
 from app.rules.compiling import compile_ruleset
 from app.rules.problems import Problem, RulesetError
 from app.rules.reading import lines_of, read_ruleset
+from schemas.control import RulesetStatus
+from schemas.events import MAX_ID, Label
 from schemas.ruleset import Rule
+from schemas.topics import LABELS, RULESET_STATUS, RULESETS
 
 
 @click.group()
@@ -44,6 +53,101 @@ def fields(as_json: bool) -> None:
         },
         as_json,
     )
+
+
+@rules.command()
+@click.argument("ruleset", type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--as", "kind", type=click.Choice(list(ADAPTERS)), default="native", show_default=True, help="data set")
+@click.option("--against", type=click.Path(path_type=Path), help="another ruleset, to tell what would change")
+@setting_option("model_repository", "DIR")
+@json_option
+def backtest(
+    ruleset: Path, files: Sequence[Path], kind: str, against: Path | None, as_json: bool, **flags: object
+) -> None:
+    """Say what RULESET would have done with the orders of recorded FILEs, and how right it would have been.
+
+    The orders go through the very step of a worker, with the models in force. An order that no label speaks of counts
+    as good.
+    """
+    from app.backtest.run import backtested
+
+    settings = open_settings(**flags)
+    book, other = opened(ruleset), opened(against) if against else None
+    report(backtested(settings, book, other, files, kind), as_json)
+
+
+@rules.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--reason", default="", help="why, for those who look later")
+@broker_option
+@json_option
+def put(file: Path, reason: str, broker: str | None, as_json: bool) -> None:
+    """Put the ruleset in FILE in force on every worker, from each one's next step on."""
+    settings = open_settings(broker=broker)
+    book = opened(file)
+    from app.rules.records import records
+
+    made = records(book.ruleset, _now_ms(), reason)
+    asyncio.run(_replace(settings.broker, made))
+    report({"ruleset": book.version, "rules": len(book.ruleset.rules), "records": len(made)}, as_json)
+
+
+@rules.command()
+@broker_option
+@json_option
+def status(broker: str | None, as_json: bool) -> None:
+    """Say which ruleset each worker goes by, and what it refused."""
+    from app.kafka.compacted import read
+
+    settings = open_settings(broker=broker)
+    decode = msgspec.json.Decoder(RulesetStatus).decode
+    with _topics():
+        values = asyncio.run(read(settings.broker, RULESET_STATUS))
+    found = {key.decode(): msgspec.to_builtins(decode(value)) for key, value in sorted(values.items())}
+    report(found, as_json)
+
+
+@rules.command()
+@click.argument("user")
+@click.option("--by", default="command line", show_default=True, help="who lifts it, for those who look later")
+@broker_option
+@json_option
+def lift(user: str, by: str, broker: str | None, as_json: bool) -> None:
+    """Lift the freeze of USER's account: send the label that does."""
+    from app.replay.recorded import RecordedBatch
+    from app.replay.send import send
+
+    settings = open_settings(broker=broker)
+    now = _now_ms()
+    label = Label(f"lift:{user}:{now}"[:MAX_ID], now, "legitimate", user_id=user, source=by[:MAX_ID])
+    batch = RecordedBatch([LABELS], [user.encode()], [now], [msgspec.json.encode(label)])
+    asyncio.run(send([batch], settings.broker))
+    report({"user": user, "label": label.event_id}, as_json)
+
+
+async def _replace(broker: str, made: dict[bytes, bytes]) -> None:
+    """Write the records of a ruleset, and take those of the one before out."""
+    from app.kafka.compacted import read, write
+
+    with _topics():
+        stale = (await read(broker, RULESETS)).keys() - made.keys()
+        await write(broker, RULESETS, {**made, **dict.fromkeys(stale)})
+
+
+@contextmanager
+def _topics() -> Iterator[None]:
+    """Topics that are not there are a matter of configuration."""
+    from app.kafka.topics import TopicError
+
+    try:
+        yield
+    except TopicError as error:
+        raise UsageProblem(str(error)) from None
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def opened(file: Path) -> RuleBook:

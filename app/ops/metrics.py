@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
@@ -111,6 +112,16 @@ class Metrics:
         for name, value in psi.items():
             self._set(c.DRIFT, value, model, name, partition)
         self._add(c.DRIFT_ALERTS, drifted, model)
+
+    def ruleset(self, outcome: Literal["accepted", "refused"]) -> None:
+        """A ruleset arrived."""
+        self._add(c.RULESETS, 1, outcome)
+
+    def decisions(self, actions: Mapping[str, int], hits: Mapping[tuple[str, str], int]) -> None:
+        """So many orders were decided on, by action, and met rules, by rule and mode."""
+        self._add_all(c.DECISIONS, actions)
+        for (rule, mode), count in hits.items():
+            self._add(c.RULE_HITS, count, rule, mode)
 
     def lag(self, topic: str, partition: int, records: int) -> None:
         """How far the committed offset is behind the end."""

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     risk_version: str | None = Field(None, min_length=1, description="its version (unset: the newest)")
     text_model: str = Field("text", min_length=1, description="name of the model that reads texts")
     text_version: str | None = Field(None, min_length=1, description="its version (unset: the newest)")
+    ruleset: Path | None = Field(
+        None, description="file of the ruleset that is in force until topic rulesets has one (unset: no rules)"
+    )
     provider: Literal["auto", "cpu", "cuda"] = Field("auto", description="what runs the models")
     model_window: int = Field(2_000, ge=100, description="scores by which a version on probation is judged at a time")
     model_probation: int = Field(50_000, ge=0, description="scores for which a promoted version is on probation")

@@ -112,12 +112,17 @@ def joined_orders(parts: Sequence[ScoredOrders]) -> OrderRows:
     )
 
 
-def replayed(recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: Progress) -> Iterator[Effects]:
-    """The effects of every step; ``done`` is told how many events each batch had."""
+def replayed(
+    recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: Progress, models: Models | None = None
+) -> Iterator[Effects]:
+    """The effects of every step; ``done`` is told how many events each batch had.
+
+    Without ``models`` they are those that know nothing.
+    """
     state = State.empty(lifetimes)
     fetches, aligner = Fetches(partitions=1), Aligner(0, TOPICS, max_idle=0)
     decoder = Decoder(_MAX_VALUE_BYTES, lambda user, partition: True)
-    models = Models(_UntrainedIntent(), _UntrainedRisk())
+    models = models or Models(_UntrainedIntent(), _UntrainedRisk())
     for batch in recording:
         for fetched in fetches.of(batch):
             aligner.add(decoder.decode(fetched))

@@ -31,10 +31,11 @@ from app.state.changelog import ChangelogMismatch
 from app.state.store import StoreLocked
 from app.step import Models
 from app.tally import Tally
-from app.worker.assembly import assemble
+from app.worker.assembly import assemble, now_ms
 from app.worker.models import ModelService, model_registry
 from app.worker.observer import Observer
 from app.worker.processor import Processor
+from app.worker.rulesets import Rulesets, RulesetService, own_rules, values_in_force
 from app.worker.service import WorkerService
 from app.worker.timed import timed
 from schemas.topics import CLICKSTREAM, INPUTS, TOPICS
@@ -52,10 +53,10 @@ class WorkerFailed(click.ClickException):
 
 
 def load_models(settings: Settings) -> Models:
-    """The models that the settings name.
+    """The models and the ruleset that the settings name.
 
     Raises:
-        UsageProblem: one is missing, damaged, or made for other features.
+        UsageProblem: one is missing, damaged, made for other features, or wrong.
     """
     repository, provider = settings.model_repository, settings.provider
     return Models(
@@ -66,6 +67,7 @@ def load_models(settings: Settings) -> Models:
         ),
         text=load_text(repository, settings.text_model, settings.text_version, provider),
         explaining=None if settings.explain_above is None else from_probability(settings.explain_above),
+        rules=own_rules(settings),
     )
 
 
@@ -83,6 +85,7 @@ def run_worker(settings: Settings, register: Register, until_end: bool) -> dict[
     """
     models = load_models(settings)
     ends = asyncio.run(input_ends(settings.broker))
+    in_force = asyncio.run(values_in_force(settings.broker))
     partitions = sum(1 for topic, _ in ends if topic == CLICKSTREAM)
     tally = Tally()
     # Who has not heard of the broker for a session has lost its partitions.
@@ -94,9 +97,12 @@ def run_worker(settings: Settings, register: Register, until_end: bool) -> dict[
     notices_by = NoticeProducer(settings.broker)
     notices = Notices(notices_by.send)
     observer.registry = registry = model_registry(settings, assembly.pipeline, observer, notices)
+    rulesets = Rulesets(models.rules, assembly.pipeline.use_rules, observer.metrics)
+    rulesets.begin(in_force)
     services = [
         WorkerService(assembly, ends if until_end else None),
         ModelService(settings.broker, registry, notices, notices_by),
+        RulesetService(settings, rulesets, now_ms),
     ]
     settle_runtime()
     started, cpu_started = time.monotonic(), time.process_time()

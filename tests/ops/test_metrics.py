@@ -48,6 +48,8 @@ def report_everything(metrics: Metrics) -> None:
     metrics.unknown_fields("orders", 5)
     metrics.closed_sessions(6)
     metrics.expired_histories(7)
+    metrics.ruleset("accepted")
+    metrics.decisions({"allow": 3}, {("dear", "live"): 2})
     metrics.stage("compute", 0.001)
     metrics.model("intent", seconds=0.0004)
     metrics.drift("intent", 0, {"price": 0.3, "score": 0.01}, drifted=1)

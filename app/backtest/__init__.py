@@ -1,0 +1,1 @@
+"""What a ruleset would have done with recorded orders."""
