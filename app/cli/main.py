@@ -19,6 +19,7 @@ COMMANDS = {
     "torture": Lazy("app.cli.torture:torture", "Kill workers and broker under load, and check the outcome."),
     "bench": Lazy("app.cli.bench:bench", "Measure throughput and latency."),
     "rules": Lazy("app.cli.rules:rules", "Check rulesets, try them on history, put them in force."),
+    "report": Lazy("app.cli.report:report", "Write a page about what was decided, and how right it was."),
     "train": Lazy("app.cli.train:train", "Train the models."),
     "evaluate": Lazy("app.cli.evaluate:evaluate", "Measure the models on data that did not train them."),
     "models": Lazy("app.cli.models:models", "Show, promote, roll back and try versions of the models."),

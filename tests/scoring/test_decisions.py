@@ -1,6 +1,5 @@
 """From score to decision: points, actions, lists, freezes, the guard, and alerts."""
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -278,9 +277,7 @@ def test_a_rule_stays_in_shadow_across_a_restart_until_it_has_another_version() 
     after = before.restarted()
     (risk,) = risks(after.run(order("u", 100, "again")))
     assert risk["rules"][0]["mode"] == "shadow"
-    after.pipeline.models = replace(
-        after.pipeline.models, rules=book(rule("flood", "true", 10, version="2"), guard=guard)
-    )
+    after.pipeline.use_rules(book(rule("flood", "true", 10, version="2"), guard=guard))
     (risk,) = risks(after.run(order("u", 101, "new")))
     assert risk["rules"][0]["mode"] == "live"
 

@@ -1,0 +1,114 @@
+"""The report counts what was decided, holds it against labels, and is one page that loads nothing."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.cli.main import DONE, WRONG_USAGE, main
+from app.step import Models
+from schemas.topics import ALERTS, LABELS, ORDERS, RISK_EVENTS
+from tests.fakes import FakeIntentModel, RiskByValue
+from tests.harness import DAY, HOUR, START, Input, Worker, label, on, order
+from tests.rules.rulesets import book, rule
+
+RULES = book(rule("dear", "value >= 60", 20, text="<b>Dear</b> & odd"), rule("odd", "value == 61", 1, mode="shadow"))
+
+
+def story() -> list[Input]:
+    """Twenty orders, an hour apart; of the six from 60 on one was fraud, one genuine, of the others nobody knows."""
+    orders = [order(f"u{at % 3}", at * HOUR, f"{at}", value=float(at) if at < 15 else 46.0 + at) for at in range(1, 21)]
+    return [
+        *orders,
+        label("u0", DAY, "l1", order_id="order-15", label="fraud"),
+        label("u1", DAY, "l2", order_id="order-16", label="legitimate"),
+        label("u2", DAY, "l3", order_id="order-2", label="chargeback"),
+        label("u2", DAY, "l4", label="fraud"),
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """What a replay wrote, and the labels beside it."""
+    records = Worker(Models(FakeIntentModel(), RiskByValue(), rules=RULES)).run(*story())
+    for topic in (RISK_EVENTS, ALERTS):
+        lines = [json.dumps(record.body) + "\n" for record in on(topic, records)]
+        (tmp_path / f"{topic}.jsonl").write_text("".join(lines))
+    labels = [(one.value or b"").decode() + "\n" for one in story() if one.topic in (LABELS, ORDERS)]
+    (tmp_path / "events.jsonl").write_text("".join(labels))
+    return tmp_path
+
+
+def reported(folder: Path, capsys: pytest.CaptureFixture[str], *flags: str) -> dict[str, Any]:
+    capsys.readouterr()
+    inputs = ["--in", str(folder), "--labels", str(folder / "events.jsonl"), "--out", str(folder / "page.html")]
+    assert main(["report", *inputs, *flags, "--json"]) == DONE
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_the_figures_hold_decisions_against_labels(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = reported(folder, capsys)
+    assert (found["orders"], found["labelled"], found["frauds"]) == (20, 3, 2)
+    assert found["actions"] == {"allow": 14, "block": 6}
+    assert found["stopped"] == {"orders": 6, "precision": 0.5, "recall": 0.5, "false_positives": 1}
+    assert found["rules"] == {
+        "dear": {"hits": 6, "frauds": 1, "genuine": 1},
+        "odd": {"hits": 1, "frauds": 1, "genuine": 0},
+    }
+    assert found["alerts"] > 0
+
+
+def test_only_the_span_counts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = reported(folder, capsys, "--from", "2023-11-14T23:13:20Z", "--to", "2023-11-15T01:13:20Z")
+    assert START == 1_700_000_000_000
+    assert found["orders"] == 2  # one and two hours after the start; the third is no longer in it
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.bars = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+        self.bars += tag == "rect"
+        if tag not in ("meta", "rect"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag != "rect":
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_loads_nothing_and_shows_text_as_text(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reported(folder, capsys)
+    text = (folder / "page.html").read_text()
+    page = _Page()
+    page.feed(text)
+    assert page.open == []
+    assert page.addresses == []
+    assert page.bars > 20
+    assert "&lt;b&gt;Dear&lt;/b&gt; &amp; odd" in text
+    assert "<b>" not in text
+    assert "order-16" in text
+    assert not re.search(r"url\(|@import|<script", text)
+
+
+def test_a_span_without_orders_is_a_page_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = reported(folder, capsys, "--from", "2030-01-01")
+    assert found["orders"] == 0
+    assert found["stopped"]["precision"] is None
+
+
+@pytest.mark.parametrize("flags", [["--in", "nowhere"], ["--labels", "x"], ["--from", "soon", "--in", "x"]])
+def test_wrong_usage_is_said(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", *flags]) == WRONG_USAGE
+    assert capsys.readouterr().err.startswith("sluice: ")
