@@ -57,24 +57,39 @@ def fields(as_json: bool) -> None:
 
 @rules.command()
 @click.argument("ruleset", type=click.Path(path_type=Path))
-@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", metavar="[FILE]…", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--as", "kind", type=click.Choice(list(ADAPTERS)), default="native", show_default=True, help="data set")
 @click.option("--against", type=click.Path(path_type=Path), help="another ruleset, to tell what would change")
+@click.option("--shop", "shop_events", type=click.IntRange(1_000), help="a simulated shop of so many events, not FILEs")
+@click.option("--seed", type=int, default=1, show_default=True, help="of the shop")
 @setting_option("model_repository", "DIR")
 @json_option
 def backtest(
-    ruleset: Path, files: Sequence[Path], kind: str, against: Path | None, as_json: bool, **flags: object
+    ruleset: Path,
+    files: Sequence[Path],
+    kind: str,
+    against: Path | None,
+    shop_events: int | None,
+    seed: int,
+    as_json: bool,
+    **flags: object,
 ) -> None:
     """Say what RULESET would have done with the orders of recorded FILEs, and how right it would have been.
 
     The orders go through the very step of a worker, with the models in force. An order that no label speaks of counts
-    as good.
+    as good. With --shop the orders are those of a simulated shop, whose every fraud is known, by pattern.
     """
+    if bool(files) == bool(shop_events) or (shop_events and against):
+        raise UsageProblem("name recorded files, or --shop EVENTS instead of them; --against goes with files")
     from app.backtest.run import backtested
+    from app.backtest.shop import backtested_on_shop
 
     settings = open_settings(**flags)
     book, other = opened(ruleset), opened(against) if against else None
-    report(backtested(settings, book, other, files, kind), as_json)
+    if shop_events:
+        report(backtested_on_shop(settings, book, shop_events, seed), as_json)
+    else:
+        report(backtested(settings, book, other, files, kind), as_json)
 
 
 @rules.command()
