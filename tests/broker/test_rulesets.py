@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow]
 RULESET = """
 id: shop
 version: {version}
-policies: [{{id: p, thresholds: {{block: 75}}}}]
+policies: [{{id: p, thresholds: {{}}}}]
 rules:
 - {{id: a, when: value == 7, action: {action}, reason: SEVEN, text: Seven., owner: risk}}
 """
