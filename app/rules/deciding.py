@@ -8,8 +8,7 @@ allow list sets all that aside, and a freeze in force sets aside the allow list.
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.rules.book import SEVERITY, Findings, ReadyList, RuleBook
 from schemas.outputs import Action, Reason, RuleHit, RuleMode
@@ -22,8 +21,7 @@ _LIST_TEXTS: Final = {"allow": "on an allow list", "block": "on a block list", "
 _FROZEN_REASON: Final = Reason(FROZEN, "rule", 100.0, "The account is frozen until somebody lifts it.")
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """An order's score (None if the model gave none), what is to be done, and the reasons, strongest first."""
 
     score: int | None
@@ -52,6 +50,9 @@ def judged(
         shadowed: rules in their versions that are in shadow for firing too often.
         is_frozen: whether a freeze of the account is in force.
     """
+    policy = findings.policies[place]
+    if not (findings.rules[place] or findings.lists[place] or is_frozen):  # as most are
+        return Judged(model_score, book.policies[policy].action(model_score), policy, [], [], False)
     hits, reasons, actions = _of_rules(book, findings, place, shadowed)
     lists = [book.lists[number] for number in findings.lists[place]]
     of_lists = [_list_reason(each, findings, place) for each in lists]
@@ -59,7 +60,6 @@ def judged(
     reasons += of_lists
     if is_frozen:
         reasons.append(_FROZEN_REASON)
-    policy = findings.policies[place]
     score = _score(model_score, reasons)
     kinds = {each.spec.kind for each in lists}
     actions += [_LIST_ACTIONS[kind] for kind in kinds if kind in _LIST_ACTIONS]

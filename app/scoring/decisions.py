@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from xxhash import xxh3_64_intdigest
@@ -30,8 +30,7 @@ _TOLD_AT: Final = frozenset({1, 10, 100, 1_000, 10_000, 100_000, 1_000_000})
 """The sizes at which a group of alerts is told again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """An order or a label in its turn.
 
     ``position`` is its place in the step's processing order, ``slot`` and ``row`` are those of its user, ``limit`` is

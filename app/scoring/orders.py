@@ -7,7 +7,7 @@ import numpy as np
 
 from app.batch import CLICK, ORDER, TOPICS, Batch
 from app.effects import Effects, ScoredOrders, Tried
-from app.events.records import Records
+from app.events.records import Columns, Records
 from app.features.orders import ORDER_FEATURES, OrderFacts, OrderSession, order_features
 from app.features.scan import Ints
 from app.models.runtime import Floats, RiskScorer, RiskScores
@@ -127,22 +127,26 @@ def _facts(order: Order, known_frauds: int, last_fraud: int, session: OrderSessi
 
 def _turns(records: Records, batch: Batch, others: Ints, user: Ints, slots: Ints) -> list[Turn]:
     """The orders and labels of the batch, sorted as it is."""
-    limits = np.maximum(batch.ts, batch.accepted)
-    found = []
-    for record in others.tolist():
-        columns, index, row = records.topics[TOPICS[batch.kind[record]]], int(batch.index[record]), int(user[record])
-        found.append(
-            Turn(
-                event=columns.events[index],
-                partition=int(columns.partition[index]),
-                position=int(batch.position[record]),
-                slot=int(slots[row]),
-                row=row,
-                limit=int(limits[record]),
-                trace=None if columns.traces is None else columns.traces[index],
-            )
+    topics = [records.topics[topic] for topic in TOPICS]
+    partitions = [columns.partition.tolist() for columns in topics]
+    owners, limits = user[others], np.maximum(batch.ts, batch.accepted)[others]
+    columns = (batch.kind[others], batch.index[others], batch.position[others], slots[owners], owners, limits)
+    return [
+        Turn(
+            event=topics[kind].events[index],
+            partition=partitions[kind][index],
+            position=position,
+            slot=slot,
+            row=row,
+            limit=limit,
+            trace=_trace(topics[kind], index),
         )
-    return found
+        for kind, index, position, slot, row, limit in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def _trace(columns: Columns, index: int) -> bytes | None:
+    return None if columns.traces is None else columns.traces[index]
 
 
 def _columns(turns: Sequence[Turn], inputs: Floats, scores: RiskScores, judges: Judges, tried: Tried) -> OrderColumns:
