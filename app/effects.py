@@ -58,9 +58,10 @@ class Explained:
 class ScoredClicks:
     """Clicks [n] with what the intent model said of them, in processing order.
 
-    ``position`` is the place in the step's processing order, ``cart`` is in 1e-4 of the major unit, ``intent`` the
-    column of the most probable intent, ``session_ids`` the session of each click. ``texts`` is what was made of each
-    click's words, None where no click has any; ``explained`` is why some were scored so, None where nobody asked.
+    ``position`` is the place in the step's processing order, ``cart`` is in 1e-4 of the major unit, ``outlook`` has the
+    columns of `app.models.outlook.OUTLOOK` (NaN: the model does not say), ``intent`` is the column of the most probable
+    intent, ``session_ids`` the session of each click. ``texts`` is what was made of each click's words, None where no
+    click has any; ``explained`` is why some were scored so, None where nobody asked.
     """
 
     clicks: list[Click]
@@ -77,6 +78,7 @@ class ScoredClicks:
     features: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     purchase: NDArray[np.float32]
+    outlook: NDArray[np.float32]
     intent: NDArray[np.int64]
     tried: Tried = field(default_factory=Tried)
     texts: list[Understood | None] | None = None

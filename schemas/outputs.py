@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from msgspec import Meta, Struct, field
 
-from schemas.events import MAX_ID, Currency, EventTime, Id, Name
+from schemas.events import CLICK_TYPES, MAX_ID, Currency, EventTime, Id, Name
 
 IntentName = Literal["browse", "search", "compare", "purchase", "abandon", "support", "return"]
 QueryIntent = Literal[
@@ -65,6 +65,7 @@ COLORS: Final[tuple[str, ...]] = get_args(Color)
 RISK_LEVELS: Final[tuple[str, ...]] = get_args(RiskLevel)
 ACTIONS: Final[tuple[str, ...]] = get_args(Action)
 OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
+NEXT_ACTIONS: Final[tuple[str, ...]] = (*CLICK_TYPES, "none")
 
 ELEVATED_FROM: Final = 65
 HIGHEST_FROM: Final = 75
@@ -72,6 +73,7 @@ MAX_REASONS: Final = 5
 
 Millis = Annotated[int, Meta(ge=0, description="ms since the epoch.")]
 Probability = Annotated[float, Meta(ge=0, le=1)]
+NextAction = Annotated[str, Meta(extra_json_schema={"enum": list(NEXT_ACTIONS)})]
 Amount = Annotated[float, Meta(ge=0, description="Major units.")]
 Count = Annotated[int, Meta(ge=0)]
 Score = Annotated[int, Meta(ge=0, le=100, description="Higher is riskier.")]
@@ -147,6 +149,13 @@ IntentReasons = Annotated[
 ]
 
 
+class CategoryChance(Struct, frozen=True, gc=False):
+    """A category, and how probable it is."""
+
+    category: Name
+    probability: Probability
+
+
 class IntentEvent(Output, frozen=True, gc=False, omit_defaults=True):
     """What a visitor is about to do, on topic `intent-events`: one per clickstream event."""
 
@@ -160,6 +169,22 @@ class IntentEvent(Output, frozen=True, gc=False, omit_defaults=True):
     slots: SlotValues | None = None
     text_model: Annotated[ModelRef | None, Meta(description="What read the words.")] = None
     reasons: IntentReasons | None = None
+    purchase_24h_probability: Annotated[
+        Probability | None, Meta(description="Of a purchase within 24 hours, in this session or another.")
+    ] = None
+    abandonment_probability: Annotated[
+        Probability | None, Meta(description="That the session ends with something in the cart and no further order.")
+    ] = None
+    exit_probability: Annotated[Probability | None, Meta(description="That the session ends with this event.")] = None
+    next_action: Annotated[
+        NextAction | None, Meta(description="The most probable type of the session's next event; `none`: it ends here.")
+    ] = None
+    next_category: Annotated[
+        list[CategoryChance] | None,
+        Meta(
+            description="Where the next event with a category may be: so far this event's category, where it has one."
+        ),
+    ] = None
 
 
 class Reason(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from app.features.clicks import CLICK_FEATURES
 from app.features.orders import ORDER_FEATURES
 from app.models.manifest import ScoreMapping
+from app.models.outlook import OUTLOOK
 from app.models.runtime import IntentScores, RiskScores, TurnByTurn
 from app.state.rows import HIDDEN_UNITS
 from app.step import Models
@@ -33,7 +34,8 @@ class FakeIntentModel(TurnByTurn):
         after = np.tanh(inputs.sum(axis=1, dtype=np.float64) + hidden / 2).astype(np.float32)
         weights = np.exp(after[:, :7])
         chances: Any = weights / weights.sum(axis=1, keepdims=True)
-        return IntentScores(after, chances.astype(np.float32), (after[:, 7] + 1) / 2)
+        outlook = np.abs(after[:, : len(OUTLOOK)])
+        return IntentScores(after, chances.astype(np.float32), (after[:, 7] + 1) / 2, outlook)
 
 
 class FakeRiskModel:

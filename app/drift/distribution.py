@@ -19,6 +19,9 @@ windows add up."""
 CALENDAR = frozenset({"hour", "hour_sine", "hour_cosine", "is_night", "is_weekend"})
 """Inputs that tell the clock: they differ from window to window, and say nothing of visitors."""
 
+HASHES = frozenset({"product_bucket", "category_bucket"})
+"""Inputs whose size means nothing."""
+
 SCORE = "score"
 
 _LEAST_SHARE = 1e-4  # of a bin: one that was empty alone says little
@@ -87,7 +90,7 @@ def reference_of(
         scores: what the model says of the rows [n].
         weight: how much each row counts [n].
     """
-    watched = [(name, column) for column, name in enumerate(names) if name not in CALENDAR]
+    watched = [(name, column) for column, name in enumerate(names) if name not in CALENDAR | HASHES]
     return Reference(
         rows=len(features),
         inputs=[bins_of(name, features[:, column], weight) for name, column in watched],

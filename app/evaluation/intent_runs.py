@@ -1,20 +1,21 @@
 """A request to measure the intent model: which clicks, which model, and what the baselines may know."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from app.cli.errors import UsageProblem
-from app.evaluation.intent import Figures, Past, evaluated
 from app.models.manifest import DataFile
-from app.models.runtime import load_intent
+from app.models.runtime import IntentModel, load_intent
 from app.replay.recording import open_recording
 from app.state.columns import Lifetimes
 from app.training.click_sets import ClickSet, labelled, read_click_set
+from app.training.measuring import Past, evaluated
 from app.training.rows import click_rows
 from app.training.sources import ESHOP, LEARN, MEASURE, RETAILROCKET, SHOP, TAOBAO, FileSource, Source
+from app.training.storing import MEASURED_FILE
 
 SOURCES: dict[str, Source] = {source.name: source for source in (TAOBAO, RETAILROCKET, ESHOP, SHOP)}
 
@@ -35,22 +36,29 @@ class Wanted:
     version: str | None
 
 
-def figures_of(wanted: Wanted, lifetimes: Lifetimes) -> Figures:
-    """The figures, see `app.evaluation.intent.evaluated`.
+def figures_of(wanted: Wanted, lifetimes: Lifetimes) -> dict[str, object]:
+    """The figures, see `app.training.measuring.Evaluated.told`.
 
     Raises:
         UsageProblem: the model, the set or the file is not there, or has no clicks.
     """
-    model = load_intent(wanted.repository, wanted.model, wanted.version)
-    source = SOURCES[wanted.name]
+    model, source = load_intent(wanted.repository, wanted.model, wanted.version), SOURCES[wanted.name]
     if wanted.data is None:
+        model = _before_measured(wanted, model)
         one = read_click_set(source, wanted.sets, lifetimes, _unwatched)
-        past = Past.of(one, one.part == LEARN)
-        return evaluated(one, one.part == MEASURE, model, past)
+        return evaluated(one, one.part == MEASURE, model, Past.of(one)).told()
     one = _file_set(source, wanted.data, wanted.history, lifetimes)
     known = _known(source, wanted.sets, lifetimes)
-    past_of_set = None if known is None else Past.of(known, np.ones(len(known.rows.ts), np.bool_))
-    return evaluated(one, one.part == MEASURE, model, past_of_set)
+    past = None if known is None else Past.of(one, known)
+    return evaluated(one, one.part == MEASURE, model, past).told()
+
+
+def _before_measured(wanted: Wanted, model: IntentModel) -> IntentModel:
+    """The model as it was before it learned from the days that are to be measured, if it ever did."""
+    path = wanted.repository / model.name / model.version / MEASURED_FILE
+    if not path.is_file():
+        return model
+    return IntentModel(path.read_bytes(), model.name, model.version, model.encoder)
 
 
 def _file_set(source: Source, file: Path, history: Path | None, lifetimes: Lifetimes) -> ClickSet:
@@ -65,16 +73,17 @@ def _file_set(source: Source, file: Path, history: Path | None, lifetimes: Lifet
         begin = next(iter(open_recording([file], source.adapter))).timestamps[0]
     files = [file] if history is None else [history, file]
     rows = click_rows(open_recording(files, source.adapter), lifetimes, _unwatched)
-    part = np.where(rows.ts >= begin, MEASURE, LEARN)
+    part = np.where(rows.ts >= begin, MEASURE, -1)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return labelled(source.name, rows, part, DataFile(str(file), digest, source.licence, len(rows.ts)), "measured")
 
 
 def _known(source: Source, sets: Path, lifetimes: Lifetimes) -> ClickSet | None:
-    """The set's own days, if they are at hand."""
+    """The set's own days, all to be learned from, if they are at hand."""
     if isinstance(source, FileSource) and not (sets / source.file).is_file():
         return None
-    return read_click_set(source, sets, lifetimes, _unwatched)
+    known = read_click_set(source, sets, lifetimes, _unwatched)
+    return replace(known, part=np.full_like(known.part, LEARN))
 
 
 def _unwatched(count: int) -> None:

@@ -1,6 +1,7 @@
 """The catalogue of what the intent model sees at a click: each feature once, with its unit.
 
-All features are non-negative, raw numbers; the model's graph takes their logarithm and scales them.
+All features are non-negative, raw numbers. The model's graph takes the logarithm of all but the last two and scales
+them; the buckets say where in the model's tables to look the product and the category up.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from app.features.session import ADDED, REMOVED, Sessions, SortedClicks
 from app.state.rows import MONEY_SCALE, Rows
 from schemas.events import CLICK_TYPES
 
+PRODUCT_BUCKETS, CATEGORY_BUCKETS = 8_192, 4_096
+
 _DAY_MS = 86_400_000
+_BUCKETS = np.array([[PRODUCT_BUCKETS - 1], [CATEGORY_BUCKETS - 1]], np.uint64)
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,16 @@ CLICK_FEATURES: tuple[Feature, ...] = (
     Feature("user_abandoned_carts", "sessions", "the user's sessions that left a cart and no purchase"),
     Feature("since_purchase_seconds", "s", "since the user's latest completed order, 0 if none"),
     Feature("has_purchased", "0 or 1", "the user completed an order before or now"),
+    Feature("since_add_seconds", "s", "since the user's latest cart addition, 0 if none"),
+    Feature("has_added", "0 or 1", "the user added to the cart before or now"),
     Feature("known_seconds", "s", "since the user's first event"),
     Feature("hour_sine", "0 to 2", "1 + sin of the time of day, UTC"),
     Feature("hour_cosine", "0 to 2", "1 + cos of the time of day, UTC"),
+    Feature("product_bucket", f"1 to {PRODUCT_BUCKETS - 1}", "hash of this click's product, 0 if absent"),
+    Feature("category_bucket", f"1 to {CATEGORY_BUCKETS - 1}", "hash of this click's category, 0 if absent"),
 )
+NUMBERS = len(CLICK_FEATURES) - 2
+"""How many columns come before the buckets."""
 
 
 def click_features(rows: Rows, clicks: SortedClicks, seen: Sessions) -> NDArray[np.float32]:
@@ -80,12 +90,25 @@ def click_features(rows: Rows, clicks: SortedClicks, seen: Sessions) -> NDArray[
         adds,
         purchases,
         abandoned_carts,
-        np.where(seen.last_purchase > 0, np.maximum(clicks.ts - seen.last_purchase, 0), 0) / 1000,
+        _seconds_since(seen.last_purchase, clicks.ts),
         seen.last_purchase > 0,
+        _seconds_since(seen.last_add, clicks.ts),
+        seen.last_add > 0,
         np.maximum(clicks.ts - first_seen, 0) / 1000,
         1 + np.sin(angle),
         1 + np.cos(angle),
+        *buckets(clicks.hashes),
     )
     for index, column in enumerate(rest, start=2 * types):
         out[index] = column
     return np.ascontiguousarray(out.T)
+
+
+def buckets(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Places [2, n] in a model's tables of products and of categories, from their hashes [2, n]; 0 where absent."""
+    return np.where(hashes == 0, np.uint64(0), np.uint64(1) + hashes % _BUCKETS)
+
+
+def _seconds_since(latest: NDArray[np.int64], ts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Seconds [n] from ``latest`` [n] to ``ts`` [n], both ms; 0 where there was none or it is dated later."""
+    return np.asarray(np.where(latest > 0, np.maximum(ts - latest, 0), 0) / 1000)

@@ -77,6 +77,7 @@ class Sessions:
     new_bits: Flags  # [2, n]: the first with its bit of product or category in this session
     history: Ints  # [5, n]: sessions, clicks, adds, purchases, abandoned carts
     last_purchase: Ints
+    last_add: Ints
 
     @property
     def events(self) -> Ints:
@@ -121,11 +122,11 @@ def scan_sessions(rows: Rows, clicks: SortedClicks, gap_ms: int) -> Sessions:
     is_open = rows["open"][users] == 1
     was = rows.view(BLOCKS)
     types = clicks.type == _TYPE_CODES
-    latest, last_purchase = running_max(
-        np.array((clicks.ts, clicks.ts * types[COMPLETED])),
+    latest, last_purchase, last_add = running_max(
+        np.array((clicks.ts, clicks.ts * types[COMPLETED], clicks.ts * types[ADDED])),
         user_starts,
         user,
-        np.array((rows["last_click"][users], rows["last_purchase"][users])),
+        np.array([rows[name][users] for name in ("last_click", "last_purchase", "last_add")]),
     )
     new, before = _session_starts(clicks, user_starts, user, latest, rows["last_click"][users], is_open, gap_ms)
     begins |= new
@@ -174,6 +175,7 @@ def scan_sessions(rows: Rows, clicks: SortedClicks, gap_ms: int) -> Sessions:
         new_bits=new_bits,
         history=running_sum(moved, user_starts, user, was["history"][users].T.astype(np.int64)),
         last_purchase=last_purchase,
+        last_add=last_add,
     )
 
 

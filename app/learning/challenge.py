@@ -20,7 +20,7 @@ from app.training.order_sets import OrderSet
 from app.training.progress import Reporter
 from app.training.risk import fit_risk
 from app.training.sources import MEASURE
-from app.training.storing import Trained
+from app.training.storing import MEASURED_FILE, Trained
 
 Floats = NDArray[np.floating]
 Flags = NDArray[np.bool_]
@@ -70,7 +70,8 @@ class Challenge:
 
 
 def intent_challenge(gathered: Gathered, champion: IntentScorer, order: Order, reporter: Reporter) -> Challenge:
-    """An intent model that learned from the sessions that are over; compared by the purchases in them.
+    """An intent model that learned from the sessions that are over; compared by the purchases in them, as it was before
+    it learned from the days that compare.
 
     Raises:
         UsageProblem: there are no clicks, no settled sessions, or none with or without a purchase.
@@ -78,7 +79,7 @@ def intent_challenge(gathered: Gathered, champion: IntentScorer, order: Order, r
     one = click_set(gathered, order.broker, order.settling)
     require_learnable("the topic clickstream", one.part, one.labels.purchase, "purchases")
     trained = fit_intent([one], order.version, order.created, order.settings, reporter)
-    challenger = IntentModel(trained.graph, "intent", order.version)
+    challenger = IntentModel(trained.files[MEASURED_FILE], "intent", order.version)
     return Challenge(trained, intent_match(one, one.part == MEASURE, champion, challenger))
 
 

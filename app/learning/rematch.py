@@ -1,6 +1,6 @@
 """A challenger that exists already, held against the champion on what the topics have got since it was trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -39,7 +39,7 @@ def until(trained: Trained, ms: int) -> Trained:
     """``trained``, with the event time that its data reached in its manifest."""
     when = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
     split = trained.manifest.split | {UNTIL: when}
-    return Trained(trained.graph, msgspec.structs.replace(trained.manifest, split=split))
+    return replace(trained, manifest=msgspec.structs.replace(trained.manifest, split=split))
 
 
 def rematched(wanted: Rematch, settings: Settings, reporter: Reporter) -> dict[str, object]:

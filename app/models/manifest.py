@@ -86,6 +86,9 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
         str | None, Meta(description="Same where hidden states may be carried over from another version.")
     ] = None
     score_mapping: ScoreMapping | None = None
+    thresholds: Annotated[
+        dict[str, float], Meta(description="Probabilities from which on it pays to expect something: the best F1.")
+    ] = {}
     golden: Golden | None = None
     reference: Reference | None = None
 

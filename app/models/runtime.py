@@ -13,7 +13,7 @@ from app.cli.errors import UsageProblem
 from app.drift.distribution import Distribution
 from app.features.clicks import CLICK_FEATURES
 from app.features.orders import ORDER_FEATURES
-from app.models.in_turn import PREFIX, in_turn
+from app.models.in_turn import PREFIX, STATE, in_turn, turn_outputs
 from app.models.manifest import ScoreMapping
 from app.models.repository import StoredModel, read_model
 from app.models.session import Provider, Session, open_session, session_of
@@ -23,12 +23,14 @@ Floats = NDArray[np.float32]
 
 
 class IntentScores(NamedTuple):
-    """Of n clicks: the recurrent states after them [n, H], and the probabilities of the intents [n, 7] (in the
-    order of `schemas.outputs.INTENTS`, each row sums to 1) and of a purchase later in the session [n]."""
+    """Of n clicks: the recurrent states after them [n, H], the probabilities of the intents [n, 7] (in the order of
+    `schemas.outputs.INTENTS`, each row sums to 1) and of a purchase later in the session [n], and what else the model
+    says, by the columns of `app.models.outlook.OUTLOOK` [n, 26]; None if it says nothing else."""
 
     hidden: Floats
     probabilities: Floats
     purchase: Floats
+    outlook: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class IntentScorer(Protocol):
     def score_in_turn(self, features: Floats, hidden: Floats) -> IntentScores:
         """Scores of t clicks of each of n users one after the other, from features [t, n, F] and states [n, H].
 
-        The states [n, H] are those after all turns; the probabilities are [t, n, 7] and [t, n].
+        The states [n, H] are those after all turns; the probabilities are [t, n, 7], [t, n] and [t, n, 26].
         """
         ...
 
@@ -100,8 +102,9 @@ class TurnByTurn:
         turns: list[IntentScores] = []
         for turn in features:
             turns.append(self.score(turn, turns[-1].hidden if turns else hidden))
-        _, probabilities, purchase = zip(*turns, strict=True)
-        return IntentScores(turns[-1].hidden, np.stack(probabilities), np.stack(purchase))
+        _, probabilities, purchase, outlook = zip(*turns, strict=True)
+        more = None if outlook[0] is None else np.stack(outlook)
+        return IntentScores(turns[-1].hidden, np.stack(probabilities), np.stack(purchase), more)
 
 
 class IntentModel:
@@ -127,6 +130,7 @@ class IntentModel:
     ) -> None:
         self._run = opened(graph).run
         self._run_in_turn = opened(in_turn(graph)).run
+        self._outputs = [STATE[1], *turn_outputs(graph)]
         self.name = name
         self.version = version
         self.encoder = encoder
@@ -135,14 +139,14 @@ class IntentModel:
     def score(self, features: Floats, hidden: Floats) -> IntentScores:
         """See `IntentScorer.score`."""
         # A plain run() is the fastest of ONNX Runtime's calls here; IO binding and OrtValues cost 40 us more.
-        after, probabilities, purchase = self._run(_INTENT_OUTPUTS, {"features": features, "hidden": hidden})
-        return IntentScores(after, probabilities, purchase[:, 0])
+        after, probabilities, purchase, *more = self._run(self._outputs, {"features": features, "hidden": hidden})
+        return IntentScores(after, probabilities, purchase[:, 0], *more)
 
     def score_in_turn(self, features: Floats, hidden: Floats) -> IntentScores:
         """See `IntentScorer.score_in_turn`."""
         feeds = {PREFIX + "features": features, PREFIX + "hidden": hidden}
-        after, probabilities, purchase = self._run_in_turn([PREFIX + name for name in _INTENT_OUTPUTS], feeds)
-        return IntentScores(after, probabilities, purchase[..., 0])
+        after, probabilities, purchase, *more = self._run_in_turn([PREFIX + name for name in self._outputs], feeds)
+        return IntentScores(after, probabilities, purchase[..., 0], *more)
 
 
 class RiskModel:
@@ -168,7 +172,6 @@ class RiskModel:
         return RiskScores(probability[:, 0], contributions)
 
 
-_INTENT_OUTPUTS = ["hidden_after", "probabilities", "purchase"]
 _RISK_OUTPUTS = ["probability", "contributions"]
 
 

@@ -5,15 +5,27 @@ not. Waves get no padding, only smaller and smaller; those of one size are of th
 """
 
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.models.outlook import OUTLOOK
 from app.models.runtime import IntentScorer
 from schemas.outputs import INTENTS
 
 Floats = NDArray[np.float32]
+
+
+class Scores(NamedTuple):
+    """Of n clicks: probabilities of the intents [n, 7], of a purchase in the session [n], and the ``outlook`` [n, 26].
+
+    A model that has no outlook has NaN in all of it; one that has one and fails there has no purchase either.
+    """
+
+    probabilities: Floats
+    purchase: Floats
+    outlook: Floats
 
 
 def score_waves(
@@ -22,7 +34,7 @@ def score_waves(
     hidden: Floats,
     user: NDArray[np.integer[Any]],
     rank: NDArray[np.integer[Any]],
-) -> tuple[Floats, Floats]:
+) -> Scores:
     """Score clicks in order per user, wave by wave.
 
     Args:
@@ -33,21 +45,22 @@ def score_waves(
         rank: position of each click among its user's clicks here [n], from 0 without gaps.
 
     Returns:
-        Probabilities of the intents [n, 7] and of a purchase in the session [n], in the order given, as the model
-        gave them; a state that is not finite begins anew instead, so that the user's next click is scored.
+        What the model said, in the order given, as it said it; a state that is not finite begins anew instead, so
+        that the user's next click is scored.
     """
     if len(rank) == 0:
-        return np.zeros((0, len(INTENTS)), np.float32), np.zeros(0, np.float32)
+        empty = np.zeros((0, len(INTENTS) + len(OUTLOOK)), np.float32)
+        return Scores(empty[:, : len(INTENTS)], empty[:, 0], empty[:, len(INTENTS) :])
     order = np.argsort(rank, kind="stable")
     features, user, sizes = features[order], user[order], np.bincount(rank).tolist()
     before = hidden.copy()
-    probabilities, purchase = _run(model, features, hidden, user, sizes, mend=False)
-    if not (np.isfinite(purchase).all() and np.isfinite(hidden).all()):
+    scores = _run(model, features, hidden, user, sizes, mend=False)
+    if not (np.isfinite(scores.purchase).all() and np.isfinite(hidden).all()):
         hidden[:] = before
-        probabilities, purchase = _run(model, features, hidden, user, sizes, mend=True)
+        scores = _run(model, features, hidden, user, sizes, mend=True)
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    return probabilities[back], purchase[back]
+    return Scores(*(column[back] for column in scores))
 
 
 def _run(
@@ -58,10 +71,11 @@ def _run(
     sizes: list[int],
     *,
     mend: bool,
-) -> tuple[Floats, Floats]:
+) -> Scores:
     """Score waves of the given sizes, one after the other; ``mend`` looks at every state that a wave leaves."""
     probabilities: list[Floats] = []
     purchase: list[Floats] = []
+    outlook: list[Floats] = []
     start = 0
     for size, turns in [(size, 1) for size in sizes] if mend else _runs(sizes):
         stop = start + size * turns
@@ -74,8 +88,15 @@ def _run(
         hidden[users] = _finite(scores.hidden) if mend else scores.hidden
         probabilities.append(scores.probabilities.reshape(stop - start, -1))
         purchase.append(scores.purchase.ravel())
+        if scores.outlook is not None:
+            outlook.append(scores.outlook.reshape(stop - start, -1))
         start = stop
-    return np.concatenate(probabilities), np.concatenate(purchase)
+    of_purchase = np.concatenate(purchase)
+    if not outlook:
+        return Scores(np.concatenate(probabilities), of_purchase, np.full((start, len(OUTLOOK)), np.nan, np.float32))
+    more = np.concatenate(outlook)
+    of_purchase[~np.isfinite(more).all(axis=1)] = np.nan
+    return Scores(np.concatenate(probabilities), of_purchase, more)
 
 
 def _runs(sizes: list[int]) -> list[tuple[int, int]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from app.effects import Explained, ScoredClicks
 from app.explain.contributions import PURCHASE
 from app.explain.reasons import reasons
+from app.models.outlook import FIRST_ACTION, OUTLOOK, SESSION_ENDS
 from app.models.runtime import IntentScorer
 from app.publish.digits import MILLION, fraction, millionths, whole
 from app.publish.judges import Judges
@@ -24,15 +25,22 @@ from app.publish.outgoing import Outgoing, cloud_events
 from app.state.rows import MONEY_SCALE
 from app.text.recogniser import Understood
 from app.text.slots import Slots
-from schemas.outputs import INTENTS, ModelRef
+from schemas.outputs import INTENTS, NEXT_ACTIONS, ModelRef
 from schemas.topics import INTENT_EVENTS
 
 Ints = NDArray[np.int64]
 
 _TIME, _COUNT, _UNITS, _FRACTION = 13, 10, 15, 4  # places; event times have at most 13 digits until the year 2286
-_NAME, _CHANCE = 10, 8
+_NAME, _ACTION, _CHANCE = 10, 27, 8
 _NEEDS_ESCAPE: Final = re.compile(r'["\\\x00-\x1f]')
 _NAMES: Final = np.array([list(f'"{name}"'.ljust(_NAME).encode()) for name in INTENTS], np.uint8)
+_ACTIONS: Final = np.array([list(f'"{name}"'.ljust(_ACTION).encode()) for name in NEXT_ACTIONS], np.uint8)
+_CHANCES: Final = {
+    "purchase_24h_probability": OUTLOOK.index("purchase_24h"),
+    "abandonment_probability": OUTLOOK.index("abandonment"),
+    "exit_probability": SESSION_ENDS,
+}
+"""Probabilities of an event, and their columns of the outlook."""
 
 
 def intent_events(
@@ -88,6 +96,8 @@ def _values_of(scored: ScoredClicks, model: ModelRef, scored_at: int) -> list[by
     width = numbers.shape[1]
     text = numbers.tobytes()
     starts = _starts(scored.event_ids, scored.users, scored.session_ids)
+    if _has_outlook(scored):
+        starts = [start + more for start, more in zip(starts, _next_categories(scored), strict=True)]
     return [
         start.encode() + text[at : at + width] for start, at in zip(starts, range(0, len(text), width), strict=True)
     ]
@@ -130,6 +140,22 @@ def _starts(sources: Sequence[str], users: Sequence[str], sessions: Sequence[str
     ]
 
 
+def _has_outlook(scored: ScoredClicks) -> bool:
+    return bool(np.isfinite(scored.outlook).all())
+
+
+def _next_categories(scored: ScoredClicks) -> list[str]:
+    """Where the next event may be: this event's category with its probability; nothing where it has none."""
+    names = [click.category or "" for click in scored.clicks]
+    if _NEEDS_ESCAPE.search("".join(names)):
+        names = _escaped(names)
+    chances = scored.outlook[:, OUTLOOK.index("same_category")].tolist()
+    return [
+        f'"next_category":[{{"category":"{name}","probability":{chance:.6f}}}],' if name else ""
+        for name, chance in zip(names, chances, strict=True)
+    ]
+
+
 def _escaped(texts: Sequence[str]) -> list[str]:
     encode = msgspec.json.encode
     return [encode(text).decode()[1:-1] for text in texts]
@@ -142,7 +168,7 @@ def _numbers(scored: ScoredClicks, model: ModelRef, scored_at: int) -> NDArray[n
     units = cart // MONEY_SCALE
     counted = (times, started, scored.session_events, np.maximum(times - started, 0), units)
     time, start, events, duration, value = whole(np.array(counted))
-    columns = (
+    columns = [
         time[:, -_TIME:],
         np.frombuffer(f"{scored_at:{_TIME}d}".encode(), np.uint8),
         _NAMES[scored.intent],
@@ -152,8 +178,13 @@ def _numbers(scored: ScoredClicks, model: ModelRef, scored_at: int) -> NDArray[n
         duration[:, -_TIME:],
         value[:, -_UNITS:],
         fraction(cart - MONEY_SCALE * units),
-    )
-    constant, places = _layout(msgspec.json.encode(model))
+    ]
+    has_outlook = _has_outlook(scored)
+    if has_outlook:
+        chances = scored.outlook[:, list(_CHANCES.values())].astype(np.float64)
+        columns.extend(millionths(np.rint(chances * MILLION).astype(np.int64)).swapaxes(0, 1))
+        columns.append(_ACTIONS[scored.outlook[:, FIRST_ACTION:].argmax(axis=1)])
+    constant, places = _layout(msgspec.json.encode(model), has_outlook)
     out = np.empty((len(times), len(constant)), np.uint8)
     out[:] = constant
     for place, column in zip(places, columns, strict=True):
@@ -162,7 +193,7 @@ def _numbers(scored: ScoredClicks, model: ModelRef, scored_at: int) -> NDArray[n
 
 
 @lru_cache(maxsize=16)
-def _layout(model: bytes) -> tuple[NDArray[np.uint8], list[slice]]:
+def _layout(model: bytes, has_outlook: bool) -> tuple[NDArray[np.uint8], list[slice]]:
     """What is the same in all events of a model [width], and where the columns lie that are not."""
     parts: list[bytes | int] = [b'"ts":', _TIME, b',"scored_at":', _TIME, b',"model":', model, b',"intent":', _NAME]
     parts.append(b',"probabilities":{')
@@ -170,7 +201,12 @@ def _layout(model: bytes) -> tuple[NDArray[np.uint8], list[slice]]:
         parts += [f'{"," if index else ""}"{name}":'.encode(), _CHANCE]
     parts += [b'},"purchase_probability":', _CHANCE]
     parts += [b',"session":{"started_at":', _TIME, b',"events":', _COUNT, b',"duration_ms":', _TIME]
-    parts += [b',"cart_value":', _UNITS, b".", _FRACTION, b"}}"]
+    parts += [b',"cart_value":', _UNITS, b".", _FRACTION, b"}"]
+    if has_outlook:
+        for name in _CHANCES:
+            parts += [f',"{name}":'.encode(), _CHANCE]
+        parts += [b',"next_action":', _ACTION]
+    parts.append(b"}")
     texts = [bytes(part) for part in parts]  # of a width it is as many zeros
     ends = list(accumulate(map(len, texts), initial=0))
     places = [slice(*ends[at : at + 2]) for at, part in enumerate(parts) if isinstance(part, int)]

@@ -16,6 +16,7 @@ from app.features.scan import Flags, Ints, first_rows, group_index, group_starts
 from app.features.session import Sessions, SortedClicks, scan_sessions
 from app.models.runtime import IntentScorer
 from app.models.trial import Trial
+from app.models.waves import Scores
 from app.scoring.conversations import Talks, before, conversation, talks
 from app.scoring.explaining import Beginning, Explaining, explained
 from app.scoring.sessions import closed_rows
@@ -77,8 +78,8 @@ def score_clicks(
     to_score = Clicks(features, clicks.user, ranks(sessions.user_starts, sessions.user))
     users = [table.users[slot] for slot in slots.tolist()]
     beginning = Beginning(hidden.copy(), rows["encoder"].copy()) if explaining else None
-    scores = score_clicks_with(model, trial, to_score, rows, hidden, users)
-    scored = _scored(columns, kept, seen, events, ids, features, scores)
+    scores, tried = score_clicks_with(model, trial, to_score, rows, hidden, users)
+    scored = _scored(columns, kept, seen, events, ids, features, scores, tried)
     for row in np.isnan(scored.purchase).nonzero()[0].tolist():
         message = f"Model {model.name} {model.version} gave a number that is not finite"
         failure = columns.reject(int(kept[row]), FailureType.MODEL_FAILURE, "score", "ModelFailure", message)
@@ -114,14 +115,14 @@ def _scored(
     events: list[Click],
     ids: list[str],
     features: NDArray[np.float32],
-    scores: tuple[NDArray[np.float32], NDArray[np.float32], Tried],
+    scores: Scores,
+    tried: Tried,
 ) -> ScoredClicks:
     """What was said of ``events``, in their order."""
     sessions = seen.sessions
     order = np.empty_like(seen.place)
     order[seen.place] = np.arange(len(order))
-    probabilities, purchase, tried = scores
-    probabilities, purchase = probabilities[order], purchase[order]
+    probabilities, purchase = scores.probabilities[order], scores.purchase[order]
     purchase[~(np.isfinite(probabilities).all(axis=1) & np.isfinite(purchase))] = np.nan
     owners = sessions.session[order].tolist()
     return ScoredClicks(
@@ -139,6 +140,7 @@ def _scored(
         features=features[order],
         probabilities=probabilities,
         purchase=purchase,
+        outlook=scores.outlook[order],
         intent=probabilities.argmax(axis=1),
         tried=tried.at(order),
     )
@@ -259,7 +261,7 @@ def _leave(rows: Rows, seen: Seen, hidden: NDArray[np.float32], intent: Ints, ch
     rows["last_click"][owner] = sessions.latest[last]
     for name in ("counted", "distinct", "history"):
         blocks[name][owner] = getattr(sessions, name)[:, last].T
-    for name in ("started_at", "cart", "last_purchase"):
+    for name in ("started_at", "cart", "last_purchase", "last_add"):
         rows[name][owner] = getattr(sessions, name)[last]
     rows["hidden"] = hidden
     if said:

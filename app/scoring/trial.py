@@ -6,7 +6,7 @@ begins with zeros, user by user at the first click: the same after a restart and
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from app.effects import Tried
 from app.features.scan import Flags, Ints
 from app.models.runtime import IntentScorer, RiskScorer, RiskScores
 from app.models.trial import Failure, NotFinite, Shadow, Trial, encoder_code, merged
-from app.models.waves import score_waves
+from app.models.waves import Scores, score_waves
 from app.state.rows import Rows
 
 Floats = NDArray[np.float32]
@@ -32,11 +32,6 @@ class Clicks:
     def where(self, chosen: Flags) -> "Clicks":
         """Those that ``chosen`` [n] marks: all of a user's, or none."""
         return Clicks(self.features[chosen], self.user[chosen], self.rank[chosen])
-
-
-class _Scores(NamedTuple):
-    probabilities: Floats
-    purchase: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,8 +52,8 @@ class _Place:
 
 def score_clicks_with(
     model: IntentScorer, trial: Trial[IntentScorer], clicks: Clicks, rows: Rows, hidden: Floats, users: Sequence[str]
-) -> tuple[Floats, Floats, Tried]:
-    """Probabilities of the intents [n, 7] and of a purchase [n], and what the versions on trial have to do with them.
+) -> tuple[Scores, Tried]:
+    """What is said of clicks [n], and what the versions on trial have to do with it.
 
     Args:
         model: that serves.
@@ -69,7 +64,7 @@ def score_clicks_with(
         users: the name of each row.
     """
     if trial.is_empty:
-        return *_scored(model, clicks, rows, hidden), Tried()
+        return _scored(model, clicks, rows, hidden), Tried()
     place = _Place(rows, hidden, rows["encoder"].copy(), hidden.copy(), users)
     is_canary = _of_canary(trial, users)[clicks.user]
     mine, rest = clicks.where(~is_canary), clicks.where(is_canary)
@@ -82,14 +77,12 @@ def score_clicks_with(
         stand_in=None if stand_in is None else _asked(stand_in, is_canary, otherwise=False),
     )
     if trial.canary is None:
-        return *scores, tried
+        return scores, tried
     theirs = trial.canary.attempt(lambda canary: _all_finite(_scored(canary, rest, rows, hidden)))
     if theirs is None:
         place.restore(rest)
-        probabilities, purchase = merged(scores, _scored(model, rest, rows, hidden), is_canary)
-        return probabilities, purchase, tried
-    probabilities, purchase = merged(scores, theirs, is_canary)
-    return probabilities, purchase, replace(tried, canary=is_canary)
+        return Scores(*merged(scores, _scored(model, rest, rows, hidden), is_canary)), tried
+    return Scores(*merged(scores, theirs, is_canary)), replace(tried, canary=is_canary)
 
 
 def score_orders_with(
@@ -147,7 +140,7 @@ def _all_finite_orders(scores: RiskScores) -> RiskScores:
     return scores
 
 
-def _all_finite(scores: _Scores) -> _Scores:
+def _all_finite(scores: Scores) -> Scores:
     _require_finite(_finite(scores))
     return scores
 
@@ -157,7 +150,7 @@ def _require_finite(finite: Flags) -> None:
         raise NotFinite(f"{(~finite).sum()} of {len(finite)} scores are no finite numbers")
 
 
-def _finite(scores: _Scores) -> Flags:
+def _finite(scores: Scores) -> Flags:
     return np.asarray(np.isfinite(scores.probabilities).all(axis=1) & np.isfinite(scores.purchase))
 
 
@@ -167,19 +160,19 @@ def _of_canary(trial: Trial[IntentScorer] | Trial[RiskScorer], users: Sequence[s
     return trial.canary.takes(users)
 
 
-def _scored(model: IntentScorer, clicks: Clicks, rows: Rows, hidden: Floats) -> _Scores:
+def _scored(model: IntentScorer, clicks: Clicks, rows: Rows, hidden: Floats) -> Scores:
     """Scores of ``clicks``; the states of their users are this model's from here on."""
     code = encoder_code(model.encoder, model.name, model.version)
     asked = np.zeros(len(rows), np.bool_)
     asked[clicks.user] = True
     hidden[asked & (rows["encoder"] != code)] = 0
     rows["encoder"][asked] = code
-    return _Scores(*score_waves(model, clicks.features, hidden, clicks.user, clicks.rank))
+    return score_waves(model, clicks.features, hidden, clicks.user, clicks.rank)
 
 
 def _served(
     model: IntentScorer, before: Shadow[IntentScorer] | None, clicks: Clicks, place: _Place
-) -> tuple[_Scores, Flags | None, _Scores | None]:
+) -> tuple[Scores, Flags | None, Scores | None]:
     """What the serving version says, which clicks the version before stood in for, and what that says."""
     replaced = _shadowed(before, clicks, place)
     if before is None or replaced is None:
@@ -197,7 +190,7 @@ def _served(
     return scores, lacking, replaced
 
 
-def _shadowed(shadow: Shadow[IntentScorer] | None, clicks: Clicks, place: _Place) -> _Scores | None:
+def _shadowed(shadow: Shadow[IntentScorer] | None, clicks: Clicks, place: _Place) -> Scores | None:
     """What the shadow says of ``clicks``."""
     if shadow is None or not len(clicks.user):
         return None
@@ -211,7 +204,7 @@ def _shadowed(shadow: Shadow[IntentScorer] | None, clicks: Clicks, place: _Place
     if told is not None and shadow.states is not None:
         mine = np.unique(clicks.user)
         shadow.states.put([place.users[row] for row in mine.tolist()], hidden[mine])
-    return None if told is None else _Scores(*told)
+    return None if told is None else Scores(*told)
 
 
 def _asked(values: NDArray[Any], is_canary: Flags, otherwise: float) -> NDArray[Any]:

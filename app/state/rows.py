@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from schemas.events import CLICK_TYPES
 from schemas.topics import INPUTS
 
-LAYOUT = 6
+LAYOUT = 7
 """Version of the stored row; raise it with every change of `ROW` or of what a field means. `{` (123) is taken."""
 
 HIDDEN_UNITS = 32
@@ -49,6 +49,7 @@ HISTORY_FIELDS: list[Any] = [
     ("purchases", "u4"),
     ("abandoned_carts", "u4"),  # sessions that ended with a cart and no purchase
     ("last_purchase", "i8"),  # ms, 0 if none
+    ("last_add", "i8"),  # ms of the latest addition to the cart, 0 if none
     ("known_frauds", "u4"),
     ("last_fraud", "i8"),  # ms at which the latest fraud became known, 0 if none
     ("encoder", "u4"),  # of the recurrent state, see `app.models.trial.encoder_code`; 0 while there is none

@@ -1,8 +1,10 @@
 """Data sets of clicks, ready to train and measure the intent model on."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from app.features.clicks import CLICK_FEATURES
 from app.features.scan import group_index, group_starts, ranks
 from app.models.manifest import DataFile, Reference
 from app.models.runtime import IntentScorer
-from app.models.waves import score_waves
+from app.models.waves import Scores, score_waves
 from app.state.columns import Lifetimes
 from app.state.rows import HIDDEN_UNITS
 from app.training.labels import ClickLabels, click_labels
@@ -40,11 +42,17 @@ class ClickSet:
     described: DataFile
     split: str
 
-    def scored(self, model: IntentScorer) -> tuple[Floats, Floats]:
-        """Probabilities of the intents [n, 7] and of a purchase [n] by ``model``, as a worker would score them."""
-        starts = group_starts(self.history)
-        hidden = np.zeros((len(starts), HIDDEN_UNITS), np.float32)
-        return score_waves(model, self.rows.features, hidden, self.history, ranks(starts, self.history))
+    def scored(self, model: IntentScorer) -> Scores:
+        """What ``model`` says of the clicks, as a worker would score them."""
+        return _scored(self, cast(Hashable, model))
+
+
+@lru_cache(maxsize=8)
+def _scored(one: ClickSet, model: IntentScorer) -> Scores:
+    """Kept for a while: figures, curves, calibration and thresholds all ask for the same."""
+    starts = group_starts(one.history)
+    hidden = np.zeros((len(starts), HIDDEN_UNITS), np.float32)
+    return score_waves(model, one.rows.features, hidden, one.history, ranks(starts, one.history))
 
 
 def read_click_set(source: Source, data: Path, lifetimes: Lifetimes, done: Progress) -> ClickSet:
@@ -90,5 +98,5 @@ def histories(rows: ClickRows) -> Ints:
 def shares(sets: Sequence[ClickSet], parts: Sequence[int]) -> Floats:
     """How much each click of all sets counts [N]: sets alike, clicks outside ``parts`` not at all; 1 on average."""
     inside = [np.isin(one.part, parts) for one in sets]
-    weights = np.concatenate([mine / mine.sum() for mine in inside])
-    return (weights * len(weights) / len(sets)).astype(np.float32)
+    weights = np.concatenate([mine / max(1, mine.sum()) for mine in inside])
+    return np.asarray(weights * len(weights) / weights.sum(), np.float32)

@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, average_precision_score, brier_score_loss, f1_score, log_loss, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    f1_score,
+    log_loss,
+    precision_recall_curve,
+    roc_auc_score,
+)
 
 from schemas.outputs import INTENTS
 
@@ -36,6 +44,13 @@ def intent_figures(truth: NDArray[np.int64], probabilities: Values) -> dict[str,
         macro_f1=f1_score(truth, wide.argmax(axis=1), labels=present, average="macro", zero_division=0),
         log_loss=log_loss(truth, wide, labels=np.arange(len(INTENTS))),
     )
+
+
+def best_threshold(truth: NDArray[np.bool_], probability: Values) -> float:
+    """The probability [n] from which on saying yes to 0/1 [n] gives the best F1."""
+    precision, recall, thresholds = precision_recall_curve(truth, probability)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, _LEAST)
+    return round(float(thresholds[f1[:-1].argmax()]), 4)
 
 
 def auc_gain(

@@ -1,4 +1,8 @@
-"""Trains, calibrates and measures the intent model."""
+"""Trains, calibrates and measures the intent model.
+
+Twice: what the first part of every set taught is measured on days that it has not seen; what is served has learned from
+all days in the same way, since the latest ones tell most about the next.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,26 +11,29 @@ from pathlib import Path
 
 import numpy as np
 
-from app.features.clicks import CLICK_FEATURES
+from app.features.clicks import CLICK_FEATURES, NUMBERS
 from app.models.manifest import Figures, Manifest, Tensor
+from app.models.outlook import CHANCES, OUTLOOK
 from app.models.runtime import IntentModel
 from app.state.columns import Lifetimes
 from app.state.rows import HIDDEN_UNITS
-from app.training.baselines import logistic, logistic_intents, prior_intents
-from app.training.calibrating import platt, temperature
-from app.training.click_sets import ClickSet, learned_reference, read_click_set, shares
-from app.training.figures import auc_gain, binary_figures, intent_figures
-from app.training.gru import Examples, GruSettings, train_gru
-from app.training.intent_weights import OPSET, Calibration, IntentWeights, calibrated, initial_weights, intent_graph
+from app.training.baselines import logistic_intents, prior_intents
+from app.training.click_sets import ClickSet, learned_reference, read_click_set
+from app.training.curves import page, panels_of
+from app.training.figures import best_threshold, intent_figures
+from app.training.fitting import Inputs, calibration_of, fitted_on_all, fitted_on_past
+from app.training.gru import GruSettings
+from app.training.intent_weights import HEADS, OPSET, Calibration, IntentWeights, calibrated
 from app.training.learnable import require_learnable
+from app.training.measuring import Past, answered, evaluated, questions
 from app.training.progress import Reporter
-from app.training.scaling import Scaling, fit_scaling
+from app.training.scaling import fit_scaling
 from app.training.sources import CHOOSE, CLICK_SOURCES, LEARN, MEASURE, SHOP, Source
-from app.training.storing import Trained
+from app.training.storing import CURVES_FILE, MEASURED_FILE, Trained
 from schemas.outputs import INTENTS
 
 SEED = 20_260_101
-QUICK = GruSettings(epochs=4)
+QUICK = GruSettings(epochs=3)
 QUICK_SHOP = replace(SHOP, events=30_000, events_per_second=SHOP.events_per_second / 5)
 
 
@@ -54,20 +61,22 @@ def train_intent(
 def fit_intent(
     sets: Sequence[ClickSet], version: str, created: str, settings: GruSettings, reporter: Reporter
 ) -> Trained:
-    """Learn on the first part of every set, choose the epoch and calibrate on the second, measure on the third.
+    """Learn on the first part of every set, choose the epoch and calibrate on the second, measure on the third; then
+    learn on all parts up to the same epoch, and keep the calibration.
 
     Raises:
-        UsageProblem: a part of a set has no purchases, or nothing else.
+        UsageProblem: no set has purchases, or a part of one that has some has none, or nothing else.
     """
-    for one in sets:
-        require_learnable(f"the set {one.name}", one.part, one.labels.purchase, "purchases")
-    every = np.concatenate([one.rows.features for one in sets])
-    learning = shares(sets, [LEARN])
-    scaling = fit_scaling(every[learning > 0], learning[learning > 0])
-    weights = _learned(sets, scaling, settings, reporter)
-    calibration = _calibration(sets, _model(weights, scaling))
-    weights = calibrated(weights, calibration)
-    graph = intent_graph(weights, scaling)
+    _require_learnable(sets)
+    chosen = fitted_on_past(sets, settings, SEED, reporter)
+    calibration = calibration_of(sets, chosen.inputs.model(chosen.weights), [CHOOSE])
+    measured = chosen.inputs.graph(calibrated(chosen.weights, calibration))
+    before = IntentModel(measured, "intent", version)
+    metrics = _figures(sets, before, reporter)
+    curves = page([row for one in sets for row in panels_of(one, one.part == MEASURE, before)])
+    final = fitted_on_all(sets, settings, SEED, chosen.epoch, reporter)
+    weights = calibrated(final.weights, calibration)
+    graph = final.inputs.graph(weights)
     manifest = Manifest(
         name="intent",
         version=version,
@@ -80,105 +89,79 @@ def fit_intent(
         features=[feature.name for feature in CLICK_FEATURES],
         data=[one.described for one in sets],
         split={one.name: one.split for one in sets},
-        metrics=_figures(sets, _model(weights, scaling), scaling, reporter),
-        calibration={
-            "intent_temperature": calibration.temperature,
-            "purchase_slope": calibration.slope,
-            "purchase_offset": calibration.offset,
-        },
+        metrics=metrics,
+        calibration=_told(calibration) | {"epochs": chosen.epoch},
         hidden_units=HIDDEN_UNITS,
-        encoder=_encoder(weights, scaling),
-        reference=learned_reference(sets, _model(weights, scaling)),
+        encoder=_encoder(weights, final.inputs),
+        reference=learned_reference(sets, final.inputs.model(weights)),
+        thresholds=_thresholds(sets, before),
     )
-    return Trained(graph, manifest)
+    return Trained(graph, manifest, {MEASURED_FILE: measured, CURVES_FILE: curves.encode()})
 
 
-def _learned(sets: Sequence[ClickSet], scaling: Scaling, settings: GruSettings, reporter: Reporter) -> IntentWeights:
-    """The weights of the epoch that was best on the sets' second parts."""
-    random = np.random.default_rng(SEED)
-    examples = Examples(
-        inputs=scaling.apply(np.concatenate([one.rows.features for one in sets])),
-        first=np.concatenate([np.diff(one.history, prepend=-1) != 0 for one in sets]),
-        intent=np.concatenate([one.labels.intent for one in sets]),
-        purchase=np.concatenate([one.labels.purchase for one in sets]),
-        weight=shares(sets, [LEARN]),
-    )
-    advance = reporter.stage("epochs", settings.epochs)
-    best: list[tuple[float, int, IntentWeights]] = []
-
-    def after_epoch(epoch: int, weights: IntentWeights) -> None:
-        best.append((_loss(sets, _model(weights, scaling)), epoch, weights))
-        best[:] = [min(best, key=lambda seen: seen[:2])]
-        advance(1)
-
-    train_gru(initial_weights(len(CLICK_FEATURES), HIDDEN_UNITS, random), examples, settings, random, after_epoch)
-    return best[0][2]
+def _require_learnable(sets: Sequence[ClickSet]) -> None:
+    selling = [one for one in sets if one.labels.purchase.any()]
+    for one in selling or sets:
+        require_learnable(f"the set {one.name}", one.part, one.labels.purchase, "purchases")
 
 
-def _loss(sets: Sequence[ClickSet], model: IntentModel) -> float:
-    """Log-loss of both heads on the second parts, the sets counting alike."""
-    total = 0.0
-    for one in sets:
-        probabilities, purchase = one.scored(model)
-        part = one.part == CHOOSE
-        total += intent_figures(one.labels.intent[part], probabilities[part])["log_loss"]
-        total += binary_figures(one.labels.purchase[part], purchase[part])["log_loss"]
-    return total / len(sets)
-
-
-def _calibration(sets: Sequence[ClickSet], model: IntentModel) -> Calibration:
-    scored = [one.scored(model) for one in sets]
-    weight = shares(sets, [CHOOSE])
-    chosen = weight > 0
-    purchase = np.concatenate([of_purchase for _, of_purchase in scored])[chosen]
-    probabilities = np.concatenate([of_intents for of_intents, _ in scored])[chosen]
-    bought = np.concatenate([one.labels.purchase for one in sets])[chosen]
-    intent = np.concatenate([one.labels.intent for one in sets])[chosen]
-    slope, offset = platt(purchase, bought, weight[chosen])
-    return Calibration(temperature(probabilities, intent, weight[chosen]), slope, offset)
-
-
-def _figures(sets: Sequence[ClickSet], model: IntentModel, scaling: Scaling, reporter: Reporter) -> Figures:
-    """Both heads on the third parts, beside the prior and a logistic regression made for each set alone.
-
-    ``auc_gain`` is the model's over that regression, drawn over users.
-    """
+def _figures(sets: Sequence[ClickSet], model: IntentModel, reporter: Reporter) -> Figures:
+    """Every question that a set can answer, on the third parts, beside the baselines, made for each set alone."""
     figures: Figures = {}
     advance = reporter.stage("measure", len(sets))
     for one in sets:
-        learn, measure = one.part == LEARN, one.part == MEASURE
-        inputs = scaling.apply(one.rows.features)
-        intent, bought = one.labels.intent, one.labels.purchase
-        probabilities, purchase = one.scored(model)
-        truth = bought[measure]
-        regression = logistic(inputs[learn], bought[learn], inputs[measure])
-        gain = auc_gain(truth, purchase[measure], regression, one.rows.user[measure], SEED)
-        figures[f"{one.name}: purchase"] = {
-            "model": binary_figures(truth, purchase[measure]) | gain,
-            "prior": binary_figures(truth, np.full(len(truth), bought[learn].mean())),
-            "logistic": binary_figures(truth, regression),
-        }
-        figures[f"{one.name}: intent"] = {
-            "model": intent_figures(intent[measure], probabilities[measure]),
-            "prior": intent_figures(intent[measure], prior_intents(intent[learn], int(measure.sum()))),
-            "logistic": intent_figures(
-                intent[measure], logistic_intents(inputs[learn], intent[learn], inputs[measure])
-            ),
-        }
+        rows = one.part == MEASURE
+        told = evaluated(one, rows, model, Past.of(one))
+        for question, found in told.targets.items():
+            figures[f"{one.name}: {question}"] = found.by_model()
+        if one.labels.purchase.any():
+            figures[f"{one.name}: intent"] = _intent_figures(one, model)
         advance(1)
     return figures
 
 
-def _model(weights: IntentWeights, scaling: Scaling) -> IntentModel:
-    """The weights in the runtime that will serve them."""
-    return IntentModel(intent_graph(weights, scaling), "intent", "in training")
+def _intent_figures(one: ClickSet, model: IntentModel) -> dict[str, dict[str, float]]:
+    learn, measure = one.part == LEARN, one.part == MEASURE
+    numbers = one.rows.features[:, :NUMBERS]
+    scaling = fit_scaling(numbers[learn], np.ones(int(learn.sum())))
+    intent, probabilities = one.labels.intent, one.scored(model)[0]
+    guess = logistic_intents(scaling.apply(numbers[learn]), intent[learn], scaling.apply(numbers[measure]))
+    return {
+        "model": intent_figures(intent[measure], probabilities[measure]),
+        "prior": intent_figures(intent[measure], prior_intents(intent[learn], int(measure.sum()))),
+        "logistic": intent_figures(intent[measure], guess),
+    }
 
 
-def _encoder(weights: IntentWeights, scaling: Scaling) -> str:
+def _thresholds(sets: Sequence[ClickSet], model: IntentModel) -> dict[str, float]:
+    """By question and set, on the second parts: rates differ too much between shops for one that fits all."""
+    found = {}
+    for one in sets:
+        answers = answered(one, model)
+        for name, truth in questions(one).items():
+            counted = (one.part == CHOOSE) & truth.known
+            if truth.right[counted].any():
+                found[f"{one.name}: {name}"] = best_threshold(truth.right[counted], answers[name][counted])
+    return found
+
+
+def _told(calibration: Calibration) -> dict[str, float]:
+    """The calibration for the manifest: slope and offset by head, one temperature where heads share a softmax."""
+    told = {"intent_slope": float(calibration.slope[0]), "next_slope": float(calibration.slope[-1])}
+    for name in ("purchase", *CHANCES):
+        column = HEADS.index(name)
+        told[f"{name}_slope"] = float(calibration.slope[column])
+        told[f"{name}_offset"] = float(calibration.offset[column])
+    return told
+
+
+def _encoder(weights: IntentWeights, inputs: Inputs) -> str:
     """A digest of all that makes a hidden state what it is."""
     digest = hashlib.sha256()
     recurrent = weights.gates_in, weights.gates_bias, weights.gates_hidden, weights.candidate_hidden
-    for array in (*recurrent, weights.candidate_bias, scaling.mean, scaling.factor):
+    scaling, tables = inputs.scaling, inputs.tables
+    inward = scaling.mean, scaling.factor, tables.categories, tables.products, inputs.often, weights.product_vectors
+    for array in (*recurrent, weights.candidate_bias, *inward):
         digest.update(array.tobytes())
     return digest.hexdigest()[:16]
 
@@ -191,4 +174,5 @@ _OUTPUTS = [
     Tensor("hidden_after", "float32", ["n", HIDDEN_UNITS], "state after this click"),
     Tensor("probabilities", "float32", ["n", len(INTENTS)], f"probability of {', '.join(INTENTS)}; a row sums to 1"),
     Tensor("purchase", "float32", ["n", 1], "probability of a purchase later in the session"),
+    Tensor("outlook", "float32", ["n", len(OUTLOOK)], f"probability of {', '.join(OUTLOOK)}; those of next_* sum to 1"),
 ]

@@ -1,6 +1,6 @@
 """The numbers of an intent model, and its ONNX graph written node by node.
 
-Exporters have changed a GRU's arithmetic silently (pytorch/pytorch#189225); eighteen named nodes leave nothing to them.
+Exporters have changed a GRU's arithmetic silently (pytorch/pytorch#189225); named nodes leave nothing to them.
 """
 
 from dataclasses import dataclass
@@ -10,19 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
+from app.models.outlook import CHANCES, OUTLOOK
 from app.training.scaling import Scaling
-from schemas.outputs import INTENTS
+from app.training.tables import Tables
+from schemas.outputs import INTENTS, NEXT_ACTIONS
 
 Floats = NDArray[np.float32]
 
 OPSET = 17
+PRODUCT_VECTOR = 8
+"""Numbers that the model learns about a product."""
+
 _IR_VERSION = 9
 
 
 class IntentWeights(NamedTuple):
-    """A GRU cell (arXiv:1406.1078, reset after the product as in cuDNN) and linear heads, on scaled features.
+    """A GRU cell (arXiv:1406.1078, reset after the product as in cuDNN) and linear heads, on scaled inputs and, last
+    among the F columns, the vector of the click's product.
 
-    Columns of the gates are update, reset, candidate; columns of the heads are the intents, then the purchase.
+    Columns of the gates are update, reset, candidate; columns of the heads are those of ``HEADS``.
     """
 
     gates_in: Floats  # [F, 3H]
@@ -30,59 +36,70 @@ class IntentWeights(NamedTuple):
     gates_hidden: Floats  # [H, 2H], update and reset
     candidate_hidden: Floats  # [H, H]
     candidate_bias: Floats  # [H]
-    heads_hidden: Floats  # [H, 8]
-    heads_in: Floats  # [F, 8]
-    heads_bias: Floats  # [8]
+    heads_hidden: Floats  # [H, heads]
+    heads_in: Floats  # [F, heads]
+    heads_bias: Floats  # [heads]
+    product_vectors: Floats  # [products, V], of products seen often; the first stands for all others and counts as 0
+
+
+HEADS = (*INTENTS, "purchase", *OUTLOOK)
+"""Columns of the heads."""
+
+HEAD_PARTS = (len(INTENTS), 1, len(CHANCES), len(NEXT_ACTIONS))
+"""How many columns belong together: intents, purchase, the chances of the outlook, the next click."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What validation said about the heads: intents are divided by ``temperature``; the purchase's log-odds become
-    ``slope`` times themselves plus ``offset`` (Platt, 1999)."""
+    """What validation said about the heads: log-odds are multiplied by ``slope`` [heads] and ``offset`` [heads] is
+    added (Platt, 1999); heads that share a softmax have one slope, the inverse of its temperature, and no offset."""
 
-    temperature: float = 1.0
-    slope: float = 1.0
-    offset: float = 0.0
+    slope: Floats
+    offset: Floats
+
+    @classmethod
+    def none(cls) -> "Calibration":
+        """Leaves the heads as they are."""
+        return cls(np.ones(len(HEADS), np.float32), np.zeros(len(HEADS), np.float32))
 
 
-def initial_weights(features: int, hidden: int, random: np.random.Generator) -> IntentWeights:
-    """Small random weights to start training from."""
+def initial_weights(inputs: int, products: int, hidden: int, random: np.random.Generator) -> IntentWeights:
+    """Small random weights to start training from, for scaled inputs of this number and ``products`` with vectors."""
+    inputs += PRODUCT_VECTOR
 
     def draw(rows: int, columns: int) -> Floats:
         return np.asarray(random.normal(size=(rows, columns)) / np.sqrt(rows), np.float32)
 
-    heads = len(INTENTS) + 1
+    heads = len(HEADS)
     return IntentWeights(
-        gates_in=draw(features, 3 * hidden),
+        gates_in=draw(inputs, 3 * hidden),
         gates_bias=np.zeros(3 * hidden, np.float32),
         gates_hidden=draw(hidden, 2 * hidden),
         candidate_hidden=draw(hidden, hidden),
         candidate_bias=np.zeros(hidden, np.float32),
         heads_hidden=draw(hidden, heads),
-        heads_in=np.zeros((features, heads), np.float32),
+        heads_in=np.zeros((inputs, heads), np.float32),
         heads_bias=np.zeros(heads, np.float32),
+        product_vectors=np.asarray(random.normal(size=(products, PRODUCT_VECTOR)) * 0.3, np.float32),
     )
 
 
 def calibrated(weights: IntentWeights, calibration: Calibration) -> IntentWeights:
     """The same weights with the calibration inside the heads."""
-    factor = np.full(len(INTENTS) + 1, 1 / calibration.temperature, np.float32)
-    factor[-1] = calibration.slope
-    offset = np.zeros_like(factor)
-    offset[-1] = calibration.offset
     return weights._replace(
-        heads_hidden=weights.heads_hidden * factor,
-        heads_in=weights.heads_in * factor,
-        heads_bias=weights.heads_bias * factor + offset,
+        heads_hidden=weights.heads_hidden * calibration.slope,
+        heads_in=weights.heads_in * calibration.slope,
+        heads_bias=weights.heads_bias * calibration.slope + calibration.offset,
     )
 
 
-def intent_graph(weights: IntentWeights, scaling: Scaling) -> bytes:
+def intent_graph(weights: IntentWeights, scaling: Scaling, tables: Tables) -> bytes:
     """The serialised graph.
 
-    Raw features [n, F] and states [n, H] in; states [n, H], probabilities [n, 7] and purchase [n, 1] out.
+    Raw features [n, numbers + 2] and states [n, H] in; states [n, H], probabilities [n, 7], purchase [n, 1] and outlook
+    [n, OUTLOOK] out.
     """
-    features, hidden = weights.gates_in.shape[0], weights.gates_hidden.shape[0]
+    features, hidden = len(scaling.mean) + 2, weights.gates_hidden.shape[0]
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
         _nodes(),
@@ -95,8 +112,9 @@ def intent_graph(weights: IntentWeights, scaling: Scaling) -> bytes:
             value("hidden_after", TensorProto.FLOAT, ["n", hidden]),
             value("probabilities", TensorProto.FLOAT, ["n", len(INTENTS)]),
             value("purchase", TensorProto.FLOAT, ["n", 1]),
+            value("outlook", TensorProto.FLOAT, ["n", len(OUTLOOK)]),
         ],
-        [numpy_helper.from_array(array, name) for name, array in _constants(weights, scaling).items()],
+        [numpy_helper.from_array(array, name) for name, array in _constants(weights, scaling, tables).items()],
     )
     return serialised(graph)
 
@@ -108,32 +126,43 @@ def serialised(graph: GraphProto) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _constants(weights: IntentWeights, scaling: Scaling) -> dict[str, NDArray[np.generic]]:
+def _constants(weights: IntentWeights, scaling: Scaling, tables: Tables) -> dict[str, NDArray[np.generic]]:
     """The graph's constants: one product gives everything that depends on the features alone."""
-    hidden = weights.gates_hidden.shape[0]
-    from_features = np.hstack([weights.gates_in, weights.heads_in])
+    hidden, numbers = weights.gates_hidden.shape[0], len(scaling.mean)
+    from_inputs = np.hstack([weights.gates_in, weights.heads_in])
     bias = np.concatenate([weights.gates_bias, weights.heads_bias])
-    weight, bias = scaling.folded(from_features, bias)
+    of_numbers, bias = scaling.folded(from_inputs[:numbers], bias)
     return {
         "one": np.array(1, np.float32),
-        "in_weight": weight,
+        "feature_parts": np.array([numbers, 1, 1]),
+        "zero": np.array(0, np.float32),
+        "last_product": np.array(len(tables.products) - 1, np.float32),
+        "last_category": np.array(len(tables.categories) - 1, np.float32),
+        "columns": np.array([1]),
+        "products": tables.products,
+        "categories": tables.categories,
+        "in_weight": np.vstack([of_numbers, from_inputs[numbers:]]),
         "in_bias": bias,
         "gates_hidden": weights.gates_hidden,
         "candidate_hidden": weights.candidate_hidden,
         "candidate_bias": weights.candidate_bias,
         "heads_hidden": weights.heads_hidden,
-        "in_parts": np.array([2 * hidden, hidden, len(INTENTS) + 1]),
+        "in_parts": np.array([2 * hidden, hidden, len(HEADS)]),
         "gate_parts": np.array([hidden, hidden]),
-        "head_parts": np.array([len(INTENTS), 1]),
+        "head_parts": np.array(HEAD_PARTS),
     }
 
 
 def _nodes() -> list[NodeProto]:
     node = helper.make_node
     return [
-        node("Add", ["features", "one"], ["plus_one"]),
+        node("Split", ["features", "feature_parts"], ["numbers", "product_bucket", "category_bucket"], axis=1),
+        node("Add", ["numbers", "one"], ["plus_one"]),
         node("Log", ["plus_one"], ["logs"]),
-        node("Gemm", ["logs", "in_weight", "in_bias"], ["from_features"]),
+        *_looked_up("product", "products"),
+        *_looked_up("category", "categories"),
+        node("Concat", ["logs", "of_category", "of_product"], ["inputs"], axis=1),
+        node("Gemm", ["inputs", "in_weight", "in_bias"], ["from_features"]),
         node("Split", ["from_features", "in_parts"], ["gates_in", "candidate_in", "heads_in"], axis=1),
         node("Gemm", ["hidden", "gates_hidden", "gates_in"], ["gates"]),
         node("Sigmoid", ["gates"], ["open_gates"]),
@@ -146,7 +175,26 @@ def _nodes() -> list[NodeProto]:
         node("Mul", ["update", "difference"], ["kept"]),
         node("Add", ["kept", "candidate"], ["hidden_after"]),
         node("Gemm", ["hidden_after", "heads_hidden", "heads_in"], ["heads"]),
-        node("Split", ["heads", "head_parts"], ["intent_logits", "purchase_logit"], axis=1),
+        node(
+            "Split",
+            ["heads", "head_parts"],
+            ["intent_logits", "purchase_logit", "chance_logits", "next_logits"],
+            axis=1,
+        ),
         node("Softmax", ["intent_logits"], ["probabilities"], axis=1),
         node("Sigmoid", ["purchase_logit"], ["purchase"]),
+        node("Sigmoid", ["chance_logits"], ["chances"]),
+        node("Softmax", ["next_logits"], ["next"], axis=1),
+        node("Concat", ["chances", "next"], ["outlook"], axis=1),
+    ]
+
+
+def _looked_up(what: str, table: str) -> list[NodeProto]:
+    """The row of ``table`` for each bucket; one out of range takes the nearest."""
+    node = helper.make_node
+    return [
+        node("Clip", [f"{what}_bucket", "zero", f"last_{what}"], [f"{what}_inside"]),
+        node("Cast", [f"{what}_inside"], [f"{what}_whole"], to=TensorProto.INT64),
+        node("Squeeze", [f"{what}_whole", "columns"], [f"{what}_index"]),
+        node("Gather", [table, f"{what}_index"], [f"of_{what}"], axis=0),
     ]

@@ -36,11 +36,12 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ClickLabels:
-    """Of n clicks: the ``intent`` as its place in `INTENTS` [n], and whether a ``purchase`` follows in the session,
-    after the click [n]."""
+    """Of n clicks: the ``intent`` as its place in `INTENTS` [n], whether a ``purchase`` follows in the session, after
+    the click [n], and whether no order follows and the session ``abandons`` a cart [n]."""
 
     intent: Ints
     purchase: Flags
+    abandons: Flags
 
 
 def click_labels(session: Ints, types: Ints, features: NDArray[np.floating[Any]]) -> ClickLabels:
@@ -71,7 +72,8 @@ def click_labels(session: Ints, types: Ints, features: NDArray[np.floating[Any]]
         [_INTENT[name] for name in ("purchase", "return", "support", "abandon", "search", "compare")],
         _INTENT["browse"],
     )
-    return ClickLabels(intent.astype(np.int64), acts.follows(completed))
+    purchase = acts.follows(completed)
+    return ClickLabels(intent.astype(np.int64), purchase, acts.leaves_cart() & ~purchase)
 
 
 def _compares(features: NDArray[np.floating[Any]]) -> Flags:

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 _LEAST_SPREAD = 1e-4
+_LEAST_UNIT = 0.1  # what hardly ever differs must not shout when it does
 _LEAST_ROWS = 20
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """``mean`` [F] of log(1 + feature) and the ``factor`` [F] it is multiplied by: one over its standard deviation,
-    0 where training showed no variation, so that production cannot make such a column count."""
+    """``mean`` [F] of log(1 + feature) and the ``factor`` [F] it is multiplied by: one over its standard deviation (0.1
+    if that is less), 0 where training showed no variation, so that production cannot make such a column count."""
 
     mean: Floats
     factor: Floats
@@ -39,5 +40,5 @@ def fit_scaling(features: NDArray[np.floating[Any]], weights: NDArray[np.floatin
     spread = np.sqrt(np.maximum(share @ logs**2 - mean**2, 0))
     differing = (logs != np.median(logs, axis=0)).sum(axis=0)
     varies = (spread > _LEAST_SPREAD) & (differing >= _LEAST_ROWS)
-    factor = np.where(varies, 1 / np.maximum(spread, _LEAST_SPREAD), 0)
+    factor = np.where(varies, 1 / np.maximum(spread, _LEAST_UNIT), 0)
     return Scaling(mean.astype(np.float32), factor.astype(np.float32))

@@ -141,7 +141,7 @@ TAOBAO = FileSource(
     adapter="taobao",
     licence="CC BY-NC-SA 4.0, research use (Tianchi data set 649)",
     # Midnight in Beijing.
-    split=Split(_utc(2017, 11, 29, 16), _utc(2017, 11, 30, 16)),
+    split=Split(_utc(2017, 11, 28, 16), _utc(2017, 11, 29, 16)),
 )
 RETAILROCKET = FileSource(
     name="retailrocket",
@@ -166,7 +166,7 @@ ESHOP = FileSource(
     licence="CC BY 4.0 (UCI 553, Łapczyński and Białowąs 2013)",
     split=Split(_utc(2008, 6, 15), _utc(2008, 7, 1)),
 )
-CLICK_SOURCES: tuple[Source, ...] = (TAOBAO, RETAILROCKET, SHOP)
+CLICK_SOURCES: tuple[Source, ...] = (TAOBAO, RETAILROCKET, ESHOP, SHOP)
 ORDER_SHOP = ShopSource(
     name="shop",
     seed=20_260_102,

@@ -1,6 +1,7 @@
 """A trained model into the repository, with a report to read beside the manifest."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -10,14 +11,18 @@ from app.models.manifest import MANIFEST_FILE, MODEL_FILE, DataFile, Manifest, w
 from app.models.session import session_of
 
 REPORT_FILE = "report.md"
+CURVES_FILE = "curves.svg"
+MEASURED_FILE = "measured.onnx"
+"""The same model as it was before it learned from the days that it is measured on."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A model that is not stored yet."""
+    """A model that is not stored yet, with other ``files`` to lie beside it, by name."""
 
     graph: bytes
     manifest: Manifest
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def store(repository: Path, trained: Trained) -> Path:
@@ -28,7 +33,9 @@ def store(repository: Path, trained: Trained) -> Path:
     folder = repository / trained.manifest.name / trained.manifest.version
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_FILE).write_bytes(trained.graph)
-    (folder / REPORT_FILE).write_text(_report(trained.manifest), encoding="utf-8")
+    for name, content in trained.files.items():
+        (folder / name).write_bytes(content)
+    (folder / REPORT_FILE).write_text(_report(trained), encoding="utf-8")
     write_manifest(folder / MANIFEST_FILE, with_golden(trained.graph, trained.manifest))
     return folder
 
@@ -42,12 +49,17 @@ def with_golden(graph: bytes, manifest: Manifest) -> Manifest:
     return msgspec.structs.replace(manifest, golden=golden)
 
 
-def _report(manifest: Manifest) -> str:
+def _report(trained: Trained) -> str:
+    manifest = trained.manifest
     lines = [f"# Model {manifest.name}, version {manifest.version}", "", f"Made {manifest.created}.", "", "## Data", ""]
     lines += _table(["set", "rows", "licence", "SHA-256"], [_data(file) for file in manifest.data])
     lines += ["", *(f"- {name}: {split}" for name, split in manifest.split.items()), "", "## Figures", ""]
     for name, models in manifest.metrics.items():
         lines += [f"### {name}", "", *_figures(models), ""]
+    if MEASURED_FILE in trained.files:
+        lines += [f"The figures are those of `{MEASURED_FILE}`, which has not seen the measured days.", ""]
+    if CURVES_FILE in trained.files:
+        lines += ["## Curves", "", f"![curves]({CURVES_FILE})", ""]
     return "\n".join(lines)
 
 

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from app.cli.main import main
-from app.evaluation.intent import questions
 from app.models.manifest import DataFile
 from app.training.click_sets import ClickSet, labelled
 from app.training.figures import Ranking, binary_figures
+from app.training.measuring import questions
 from app.training.rows import click_rows
 from tests.models.builders import store_intent
 from tests.training.recordings import LIFETIMES, ignored, shop

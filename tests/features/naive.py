@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from math import cos, pi, sin
 
+from xxhash import xxh3_64_intdigest
+
 from schemas.events import CLICK_TYPES
 from tests.harness import DAY, LIVES
 
@@ -41,7 +43,12 @@ class History:
     latest: int = 0
     sessions: list[Session] = field(default_factory=list)
     purchases: list[int] = field(default_factory=list)
+    adds: list[int] = field(default_factory=list)
     orders: list[tuple[int, int]] = field(default_factory=list)
+
+
+def _bucket(name: str | None, most: int) -> int:
+    return 0 if name is None else 1 + xxh3_64_intdigest(name.encode()) % most
 
 
 class NaiveFeatures:
@@ -75,6 +82,8 @@ class NaiveFeatures:
         if type_ == "order_completed":
             session.cart = 0
             history.purchases.append(event.ts)
+        if type_ == "product_added":
+            history.adds.append(event.ts)
         session.cart += {"product_added": amount, "product_removed": -amount}.get(type_, 0)
         all_types = [one for session in history.sessions for one in session.types]
         angle = event.ts % DAY * 2 * pi / DAY
@@ -100,9 +109,13 @@ class NaiveFeatures:
             "user_abandoned_carts": sum(session.left_cart() for session in history.sessions[:-1]),
             "since_purchase_seconds": max(0, event.ts - max(history.purchases)) / 1000 if history.purchases else 0,
             "has_purchased": bool(history.purchases),
+            "since_add_seconds": max(0, event.ts - max(history.adds)) / 1000 if history.adds else 0,
+            "has_added": bool(history.adds),
             "known_seconds": max(0, event.ts - history.first) / 1000,
             "hour_sine": 1 + sin(angle),
             "hour_cosine": 1 + cos(angle),
+            "product_bucket": _bucket(event.product, 8_191),
+            "category_bucket": _bucket(event.category, 4_095),
         }
 
     def _order(self, history: History, event: Event) -> dict[str, float]:

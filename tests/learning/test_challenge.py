@@ -21,7 +21,7 @@ from tests.harness import DAY, MINUTE, click, label, order
 from tests.learning import topics
 
 WANTED = Order(
-    "7", "2026-01-01T00:00:00+00:00", "kafka:9092", Settling(30 * MINUTE, DAY), GruSettings(epochs=1, lanes=8)
+    "7", "2026-01-01T00:00:00+00:00", "kafka:9092", Settling(30 * MINUTE, DAY), GruSettings(epochs=6, lanes=8)
 )
 
 pytestmark = pytest.mark.slow

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from app.cli.errors import UsageProblem
+from app.features.clicks import CLICK_FEATURES
 from app.models.golden import check_golden, golden_of, sample_inputs
 from app.models.manifest import MANIFEST_FILE, MODEL_FILE, Golden, Tensor, read_manifest, write_manifest
 from app.models.session import session_of
@@ -16,7 +17,10 @@ from tests.models.builders import Floats, intent_graph, intent_manifest
 REPOSITORY = Path(__file__).resolve().parent.parent.parent / "onnx"
 FOLDERS = sorted(path.parent for path in REPOSITORY.glob(f"*/*/{MANIFEST_FILE}"))
 OUTPUTS = ["hidden_after", "probabilities", "purchase"]
-INPUTS = [Tensor("features", "float32", ["n", 66], ""), Tensor("hidden", "float32", ["n", HIDDEN_UNITS], "")]
+INPUTS = [
+    Tensor("features", "float32", ["n", len(CLICK_FEATURES)], ""),
+    Tensor("hidden", "float32", ["n", HIDDEN_UNITS], ""),
+]
 
 
 @pytest.fixture(scope="module")

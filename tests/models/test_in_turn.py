@@ -5,22 +5,25 @@ import onnx
 import pytest
 
 from app.cli.errors import UsageProblem
-from app.features.clicks import CLICK_FEATURES
+from app.features.clicks import CLICK_FEATURES, NUMBERS
 from app.models.in_turn import in_turn
 from app.models.protobuf import NotProtobuf
 from app.models.runtime import IntentModel
 from app.state.rows import HIDDEN_UNITS
-from app.training.intent_weights import initial_weights, intent_graph
+from app.training.intent_weights import PRODUCT_VECTOR, initial_weights, intent_graph
 from app.training.scaling import fit_scaling
+from app.training.tables import Tables
 
 TURNS = 7
 
 
 def graph() -> bytes:
     random = np.random.default_rng(1)
-    weights = initial_weights(len(CLICK_FEATURES), HIDDEN_UNITS, random)
-    seen = random.lognormal(1, 2, size=(50, len(CLICK_FEATURES))).astype(np.float32)
-    return intent_graph(weights, fit_scaling(seen, np.ones(50)))
+    columns = 4
+    weights = initial_weights(NUMBERS + 2 * columns - PRODUCT_VECTOR, 1, HIDDEN_UNITS, random)
+    seen = random.lognormal(1, 2, size=(50, NUMBERS)).astype(np.float32)
+    tables = Tables(*(random.normal(size=(9, columns)).astype(np.float32) for _ in range(2)))
+    return intent_graph(weights, fit_scaling(seen, np.ones(50)), tables)
 
 
 @pytest.mark.parametrize("users", [1, 5])
@@ -37,6 +40,9 @@ def test_all_turns_in_one_call_equal_a_call_for_each(users: int) -> None:
         hidden = alone.hidden
         np.testing.assert_allclose(together.probabilities[turn], alone.probabilities, atol=1e-6)
         np.testing.assert_allclose(together.purchase[turn], alone.purchase, atol=1e-6)
+        assert together.outlook is not None
+        assert alone.outlook is not None
+        np.testing.assert_allclose(together.outlook[turn], alone.outlook, atol=1e-6)
     np.testing.assert_allclose(together.hidden, hidden, atol=1e-6)
 
 

@@ -21,7 +21,7 @@ def test_waves_equal_one_click_at_a_time(clicks: list[int]) -> None:
     alone, together = hidden.copy(), hidden.copy()
 
     model = CountingModel()
-    probabilities, purchase = score_waves(model, features, together, user, rank)
+    probabilities, purchase, _ = score_waves(model, features, together, user, rank)
     assert model.calls == (rank.max() + 1 if len(rank) else 0)
 
     for i, row in enumerate(user):
@@ -36,7 +36,7 @@ def test_rows_may_come_in_any_order_of_users() -> None:
     user, rank = np.array([2, 0, 2, 1]), np.array([0, 0, 1, 0])
     features = np.random.default_rng(1).normal(size=(4, 3)).astype(np.float32)
     hidden = np.zeros((3, 2), np.float32)
-    probabilities, _ = score_waves(CountingModel(), features, hidden, user, rank)
+    probabilities, _, _ = score_waves(CountingModel(), features, hidden, user, rank)
     first = CountingModel().score(features[:1], np.zeros((1, 2), np.float32))
     second = CountingModel().score(features[2:3], first.hidden)
     np.testing.assert_allclose(probabilities[2], second.probabilities[0], atol=1e-6)

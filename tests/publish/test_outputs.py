@@ -15,7 +15,7 @@ from app.rules.policy import _NAMESPACE, POLICY
 from app.step import Models
 from schemas.events import MAX_AMOUNT, MAX_ID
 from schemas.headers import CLOUD_EVENT_HEADERS, DEAD_LETTER_HEADERS
-from schemas.outputs import INTENTS, MAX_REASONS, OutputEvent
+from schemas.outputs import INTENTS, MAX_REASONS, NEXT_ACTIONS, OutputEvent
 from schemas.topics import ALERTS, BY_NAME, DEAD_LETTER, DECISIONS, INTENT_EVENTS, RISK_EVENTS, SESSION_EVENTS
 from tests.fakes import FakeIntentModel, FakeRiskModel, Floats, RiskByValue
 from tests.harness import (
@@ -165,6 +165,33 @@ def test_probabilities_of_a_certain_model_still_sum_to_one() -> None:
     decoded(record)
     assert record.body["probabilities"] == {name: float(name == "purchase") for name in INTENTS}
     assert (record.body["intent"], record.body["purchase_probability"]) == ("purchase", 1)
+
+
+@given(category=ids)
+@settings(unhurried, max_examples=20)
+def test_what_comes_next_is_said_with_the_category_as_the_click_names_it(category: str) -> None:
+    (record,) = run(click("u", 0, "a", category=category))
+    body = record.body
+    assert json.loads(msgspec.json.encode(decoded(record))) == body
+    assert [chance["category"] for chance in body["next_category"]] == [category]
+    named = "purchase_24h_probability", "abandonment_probability", "exit_probability"
+    assert all(0 <= body[name] <= 1 for name in named)
+    assert body["next_action"] in NEXT_ACTIONS
+
+
+def test_a_click_without_a_category_says_nothing_of_the_next_one() -> None:
+    (record,) = run(click("u", 0, "a"))
+    assert "next_category" not in record.body
+
+
+def test_a_model_that_says_nothing_of_what_comes_next_leaves_that_out() -> None:
+    class Silent(FakeIntentModel):
+        def score(self, features: Floats, hidden: Floats) -> IntentScores:
+            return super().score(features, hidden)._replace(outlook=None)
+
+    (record,) = Worker(Models(Silent(), FakeRiskModel())).run(click("u", 0, "a", category="shoes"))
+    decoded(record)
+    assert not {"next_category", "next_action", "exit_probability"} & record.body.keys()
 
 
 # Risk, decisions, alerts.

@@ -28,7 +28,8 @@ from schemas.outputs import (
 COMMON = "event_id source_event_id user_id ts scored_at model"
 FIELDS: dict[type[Struct], str] = {
     IntentEvent: f"{COMMON} session_id intent probabilities purchase_probability query_intent language slots "
-    "text_model session reasons",
+    "text_model session reasons "
+    "purchase_24h_probability abandonment_probability exit_probability next_action next_category",
     RiskEvent: f"{COMMON} order_id risk_score risk_level probability reasons rules decision ruleset_version",
     Decision: f"{COMMON} decision_id subject action policy reasons expires_at supersedes",
     Alert: f"{COMMON} alert_id kind severity title subject count first_ts last_ts reasons",

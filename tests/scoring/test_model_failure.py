@@ -19,7 +19,7 @@ AMOUNT = [feature.name for feature in ORDER_FEATURES].index("amount")
 BROKEN = 666.0
 """Clicks of this price and orders of this value have no finite score."""
 
-Part = Literal["hidden", "probabilities", "purchase"]
+Part = Literal["hidden", "probabilities", "purchase", "outlook"]
 
 
 @dataclass
@@ -36,7 +36,7 @@ class FailingIntentModel(FakeIntentModel):
     def score(self, features: Floats, hidden: Floats) -> IntentScores:
         scores = super().score(features, hidden)
         broken = features[:, PRICE] == BROKEN
-        columns = {"hidden": scores.hidden, "probabilities": scores.probabilities, "purchase": scores.purchase}
+        columns = {name: column for name, column in scores._asdict().items() if column is not None}
         for part in self.parts:
             columns[part] = columns[part].copy()
             columns[part][broken] = self.value
@@ -61,7 +61,7 @@ def clicks_of(worker: Worker, *prices: float, together: bool) -> list[str]:
 
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-@pytest.mark.parametrize("part", ["purchase", "probabilities"])
+@pytest.mark.parametrize("part", ["purchase", "probabilities", "outlook"])
 def test_a_click_without_a_finite_score_is_a_dead_letter_and_its_neighbours_are_scored(
     part: Part, value: float, together: bool
 ) -> None:

@@ -7,7 +7,13 @@ from schemas.events import CLICK_TYPES
 from schemas.outputs import INTENTS, QUERY_INTENTS
 from tests.harness import Worker, click
 
-KNOWN = {3: "a2d1e24d5ed237c8", 4: "c0e56169961d772c", 5: "a20c06f0d7a47419", 6: "dd3da2e8b3df8ca3"}
+KNOWN = {
+    3: "a2d1e24d5ed237c8",
+    4: "c0e56169961d772c",
+    5: "a20c06f0d7a47419",
+    6: "dd3da2e8b3df8ca3",
+    7: "fa54af5e6b163aeb",
+}
 
 
 def test_a_changed_layout_has_another_version() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from app.training.baselines import logistic_intents, prior_intents
 from app.training.calibrating import log_odds, platt, probability, temperature
-from app.training.figures import auc_gain, binary_figures, card_precision, intent_figures
+from app.training.figures import auc_gain, best_threshold, binary_figures, card_precision, intent_figures
 
 
 def test_a_constant_has_no_ranking_and_the_rate_as_its_precision() -> None:
@@ -16,6 +16,10 @@ def test_a_constant_has_no_ranking_and_the_rate_as_its_precision() -> None:
 def test_a_perfect_ranking_has_both_areas_one() -> None:
     figures = binary_figures(np.array([False, True, True]), np.array([0.1, 0.8, 0.9], np.float32))
     assert (figures["auc"], figures["average_precision"]) == (1.0, 1.0)
+
+
+def test_the_best_threshold_is_the_lowest_probability_worth_a_yes() -> None:
+    assert best_threshold(np.array([False, False, True, True]), np.array([0.1, 0.3, 0.4, 0.9])) == 0.4
 
 
 def test_macro_f1_is_over_the_intents_that_occur() -> None:

@@ -1,11 +1,15 @@
 """Training along histories: every click once, in order, and a memory that is learned."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from app.training.gru import Examples, GruSettings, heads, train_gru
 from app.training.gru import _lanes as lanes_of
-from app.training.intent_weights import IntentWeights, initial_weights
+from app.training.intent_weights import HEADS, IntentWeights, initial_weights
+from app.training.questions import QUESTIONS
+
+PURCHASE = QUESTIONS.index("purchase")
 
 
 def examples_of(lengths: list[int]) -> Examples:
@@ -16,7 +20,10 @@ def examples_of(lengths: list[int]) -> Examples:
     first[np.cumsum([0, *lengths[:-1]])] = True
     bits = np.repeat(random.integers(0, 2, len(lengths)), lengths)
     inputs = np.stack([np.where(first, bits * 2 - 1, 0), np.ones(total)], axis=1).astype(np.float32)
-    return Examples(inputs, first, np.zeros(total, np.int64), bits.astype(np.bool_), np.ones(total, np.float32))
+    answers = np.zeros((total, len(QUESTIONS)), np.int64)
+    answers[:, PURCHASE] = bits
+    product = np.zeros(total, np.int64)
+    return Examples(inputs, product, first, answers, np.ones((total, len(QUESTIONS)), np.float32))
 
 
 def test_every_click_is_visited_once_and_histories_stay_in_order() -> None:
@@ -36,11 +43,17 @@ def test_every_click_is_visited_once_and_histories_stay_in_order() -> None:
 @pytest.mark.slow
 def test_the_state_learns_to_remember_across_segments() -> None:
     examples = examples_of([12] * 200)
-    settings = GruSettings(epochs=20, lanes=10, steps=6, decay=0.0, averaging=0.9)
+    asked = tuple(float(question == PURCHASE) for question in range(len(QUESTIONS)))
+    settings = GruSettings(
+        epochs=20, lanes=10, steps=6, decay=0.0, averaging=0.9, input_dropout=0, state_dropout=0, shares=asked
+    )
     seen: list[IntentWeights] = []
     random = np.random.default_rng(2)
-    train_gru(initial_weights(2, 8, random), examples, settings, random, lambda _, weights: seen.append(weights))
+    train_gru(initial_weights(2, 1, 8, random), examples, settings, random, lambda _, weights: seen.append(weights))
     inputs = examples.inputs.reshape(200, 12, 2).transpose(1, 0, 2)
-    logits, _ = heads(seen[-1], inputs, np.zeros((12, 200), np.bool_), np.zeros((200, 8), np.float32))
-    remembered = np.asarray(logits)[-1, :, -1] > 0
-    assert (remembered == examples.purchase.reshape(200, 12)[:, -1]).mean() > 0.95
+    nothing = jnp.zeros((12, 200), jnp.int32)
+    logits, _ = heads(
+        IntentWeights(*map(jnp.asarray, seen[-1])), jnp.asarray(inputs), nothing, nothing > 0, jnp.zeros((200, 8))
+    )
+    remembered = np.asarray(logits)[-1, :, HEADS.index("purchase")] > 0
+    assert (remembered == examples.answers[:, PURCHASE].reshape(200, 12)[:, -1]).mean() > 0.95

@@ -1,16 +1,21 @@
 """The ONNX graph computes what the trainer trained."""
 
+from dataclasses import dataclass
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from app.models.runtime import IntentModel
+from app.training.fitting import Inputs
 from app.training.gru import heads
-from app.training.intent_weights import Calibration, IntentWeights, calibrated, initial_weights, intent_graph
-from app.training.scaling import Scaling, fit_scaling
+from app.training.intent_weights import Calibration, IntentWeights, calibrated, initial_weights
+from app.training.scaling import fit_scaling
+from app.training.tables import Tables
 
-FEATURES, HIDDEN, STEPS, USERS = 9, 32, 40, 25
+NUMBERS, HIDDEN, STEPS, USERS, BUCKETS, OFTEN = 9, 32, 40, 25, 12, 5
+KNOWN = 4
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -22,64 +27,86 @@ def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1 / (1 + np.exp(-logits)))
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A random model, and raw features [steps, users, NUMBERS + 2] that end with the two buckets."""
+
+    weights: IntentWeights
+    inputs: Inputs
+    features: NDArray[np.float32]
+
+    def model(self, calibration: Calibration | None = None) -> IntentModel:
+        weights = calibrated(self.weights, calibration) if calibration else self.weights
+        return self.inputs.model(weights)
+
+    def columns(self) -> NDArray[np.float32]:
+        """What the trainer gets [steps, users, F]."""
+        numbers = self.inputs.scaling.apply(self.features[..., :NUMBERS])
+        product, category = (self.features[..., column].astype(int) for column in (NUMBERS, NUMBERS + 1))
+        tables = self.inputs.tables
+        return np.concatenate([numbers, tables.categories[category], tables.products[product]], axis=-1)
+
+
 @pytest.fixture
-def drawn() -> tuple[IntentWeights, Scaling, NDArray[np.float32]]:
+def drawn() -> Drawn:
     random = np.random.default_rng(3)
-    weights = initial_weights(FEATURES, HIDDEN, random)
+    weights = initial_weights(NUMBERS + 2 * KNOWN, OFTEN, HIDDEN, random)
     weights = IntentWeights(*(array + random.normal(size=array.shape).astype(np.float32) * 0.3 for array in weights))
-    features = random.lognormal(1, 2, size=(STEPS, USERS, FEATURES)).astype(np.float32)
+    features = random.lognormal(1, 2, size=(STEPS, USERS, NUMBERS + 2)).astype(np.float32)
     features[..., 0] = 1
-    return weights, fit_scaling(features.reshape(-1, FEATURES), np.ones(STEPS * USERS)), features
+    features[..., NUMBERS:] = random.integers(0, BUCKETS, (STEPS, USERS, 2))
+    scaling = fit_scaling(features[..., :NUMBERS].reshape(-1, NUMBERS), np.ones(STEPS * USERS))
+    tables = Tables(*(random.normal(size=(BUCKETS, KNOWN)).astype(np.float32) for _ in range(2)))
+    often = np.arange(OFTEN) * 2
+    return Drawn(weights, Inputs(scaling, tables, np.zeros((0, 0), np.float32), often, np.zeros(0, np.int64)), features)
 
 
-def model_of(weights: IntentWeights, scaling: Scaling) -> IntentModel:
-    return IntentModel(intent_graph(weights, scaling), "intent", "test")
+def a_calibration() -> Calibration:
+    found = Calibration.none()
+    found.slope[:7], found.slope[7:11], found.offset[7:11], found.slope[11:] = 1 / 1.3, 0.8, -0.4, 1.1
+    return found
 
 
-@pytest.mark.parametrize("calibration", [Calibration(), Calibration(temperature=1.3, slope=0.8, offset=-0.4)])
-def test_a_thousand_steps_equal_the_trainers(
-    drawn: tuple[IntentWeights, Scaling, NDArray[np.float32]], calibration: Calibration
-) -> None:
-    weights, scaling, features = drawn
-    inputs = scaling.apply(features.reshape(-1, FEATURES)).reshape(features.shape)
-    first = np.zeros((STEPS, USERS), np.bool_)
+@pytest.mark.parametrize("calibration", [Calibration.none(), a_calibration()])
+def test_a_thousand_steps_equal_the_trainers(drawn: Drawn, calibration: Calibration) -> None:
+    product = drawn.features[..., NUMBERS].astype(int)
+    place = np.where((product % 2 == 0) & (product < 2 * OFTEN), product // 2, 0)
     logits, last = heads(
-        IntentWeights(*map(jnp.asarray, weights)), jnp.asarray(inputs), jnp.asarray(first), jnp.zeros((USERS, HIDDEN))
+        IntentWeights(*map(jnp.asarray, drawn.weights)),
+        jnp.asarray(drawn.columns()),
+        jnp.asarray(place),
+        jnp.zeros((STEPS, USERS), jnp.bool_),
+        jnp.zeros((USERS, HIDDEN)),
     )
-    wide = np.asarray(logits, np.float64)
-    model = model_of(calibrated(weights, calibration), scaling)
+    wide = np.asarray(logits, np.float64) * calibration.slope + calibration.offset
+    model = drawn.model(calibration)
     hidden = np.zeros((USERS, HIDDEN), np.float32)
     for step in range(STEPS):
-        scores = model.score(features[step], hidden)
+        scores = model.score(drawn.features[step], hidden)
         hidden = scores.hidden
-        expected = sigmoid(wide[step, :, -1] * calibration.slope + calibration.offset)
-        np.testing.assert_allclose(scores.purchase, expected, atol=1e-5)
-        expected = softmax(wide[step, :, :-1] / calibration.temperature)
-        np.testing.assert_allclose(scores.probabilities, expected, atol=1e-5)
+        np.testing.assert_allclose(scores.probabilities, softmax(wide[step, :, :7]), atol=1e-5)
+        np.testing.assert_allclose(scores.purchase, sigmoid(wide[step, :, 7]), atol=1e-5)
+        assert scores.outlook is not None
+        expected = np.hstack([sigmoid(wide[step, :, 8:11]), softmax(wide[step, :, 11:])])
+        np.testing.assert_allclose(scores.outlook, expected, atol=1e-5)
     np.testing.assert_allclose(hidden, np.asarray(last), atol=1e-5)
 
 
-def test_a_column_that_never_varied_cannot_blow_up_in_production(
-    drawn: tuple[IntentWeights, Scaling, NDArray[np.float32]],
-) -> None:
-    weights, scaling, features = drawn
-    model = model_of(weights, scaling)
+def test_a_column_that_never_varied_cannot_blow_up_in_production(drawn: Drawn) -> None:
+    model = drawn.model()
     hidden = np.zeros((USERS, HIDDEN), np.float32)
-    usual = model.score(features[0], hidden)
-    unseen = features[0].copy()
+    usual = model.score(drawn.features[0], hidden)
+    unseen = drawn.features[0].copy()
     unseen[:, 0] = 1e12
     np.testing.assert_array_equal(model.score(unseen, hidden).purchase, usual.purchase)
 
 
-def test_the_largest_amounts_give_finite_scores(drawn: tuple[IntentWeights, Scaling, NDArray[np.float32]]) -> None:
-    weights, scaling, _ = drawn
-    scores = model_of(weights, scaling).score(
-        np.full((1, FEATURES), np.finfo(np.float32).max, np.float32), np.zeros((1, HIDDEN), np.float32)
-    )
+def test_the_largest_amounts_and_buckets_give_finite_scores(drawn: Drawn) -> None:
+    largest = np.full((1, NUMBERS + 2), np.finfo(np.float32).max, np.float32)
+    scores = drawn.model().score(largest, np.zeros((1, HIDDEN), np.float32))
     assert np.isfinite(scores.hidden).all()
     assert np.isfinite(scores.probabilities).all()
 
 
-def test_the_same_weights_give_the_same_bytes(drawn: tuple[IntentWeights, Scaling, NDArray[np.float32]]) -> None:
-    weights, scaling, _ = drawn
-    assert intent_graph(weights, scaling) == intent_graph(weights, scaling)
+def test_the_same_weights_give_the_same_bytes(drawn: Drawn) -> None:
+    assert drawn.inputs.graph(drawn.weights) == drawn.inputs.graph(drawn.weights)
