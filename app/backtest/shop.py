@@ -12,11 +12,12 @@ from app.backtest.judging import JudgedOrders, Outcomes, judge
 from app.ops.settings import Settings
 from app.replay.recorded import RecordedBatch
 from app.replay.shop import Shop
+from app.replay.shop.shop import ALL_PATTERNS
 from app.rules.book import RuleBook
 from app.state.columns import Lifetimes
 from app.worker.run import load_models
 
-_USERS, _EVENTS_PER_SECOND = 8_000, 0.25
+_USERS, _EVENTS_PER_SECOND, _TERMINALS, _FRAUD_SHARE = 8_000, 0.25, 200, 0.02
 
 
 class _OrderId(msgspec.Struct):
@@ -49,7 +50,16 @@ def backtested_on_shop(settings: Settings, book: RuleBook, events: int, seed: in
     Raises:
         UsageProblem: a model is missing.
     """
-    truths = Truths(Shop(seed, users=_USERS, events_per_second=_EVENTS_PER_SECOND, events=events))
+    shop = Shop(
+        seed,
+        users=_USERS,
+        events_per_second=_EVENTS_PER_SECOND,
+        events=events,
+        patterns=ALL_PATTERNS,
+        fraud_share=_FRAUD_SHARE,
+        terminals=_TERMINALS,
+    )
+    truths = Truths(shop)
     lifetimes = Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)
     judged, _ = judge(truths, replace(load_models(settings), rules=book), lifetimes, lambda _: None)
     return figures(book.ruleset, judged, truths.outcomes()) | {"patterns": _patterns(judged, truths.patterns)}

@@ -3,14 +3,15 @@
 import heapq
 import random
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import msgspec
 
 from app.replay.recorded import RecordedBatch
 from app.replay.shop.catalogue import Catalogue
-from app.replay.shop.crimes import CRIMES
+from app.replay.shop.crimes import CRIMES, OWN_ACCOUNT, SHARED_DEVICE
+from app.replay.shop.gangs import Crime, Gangs
 from app.replay.shop.journeys import JOURNEYS, SHARES
 from app.replay.shop.people import People, Person, new_device
 from app.replay.shop.truth import ShopBatch, Truth
@@ -29,8 +30,18 @@ _REPORTED_SHARE = 0.85
 _REVIEWED_SHARE = 0.02
 _REMEMBERED_ORDERS = 10_000
 _NEWCOMER_SHARE = 0.03
-_PATTERNS = {"account_takeover": 0.4, "card_testing": 0.15, "stolen_card": 0.45}
-_OWN_ACCOUNT = ("card_testing", "stolen_card")
+PATTERNS: Mapping[str, float] = {"account_takeover": 0.4, "card_testing": 0.15, "stolen_card": 0.45}
+"""Ways of fraud, each with its share; those that the committed models have learned from."""
+ALL_PATTERNS: Mapping[str, float] = {
+    "account_takeover": 0.2,
+    "card_testing": 0.1,
+    "stolen_card": 0.2,
+    "ring": 0.2,
+    "promotion_abuse": 0.1,
+    "compromised_terminal": 0.15,
+    "scraping": 0.05,
+}
+"""Every way of fraud that the shop knows."""
 
 Queued = tuple[int, int, Happened]
 
@@ -40,6 +51,8 @@ class Shop:
 
     `users`: customers; how active each is follows a power law. `start_ts`: ms since the epoch.
     `events_per_second`: of event time, about. `chargeback_delay_s`: how long after a fraud, about, it is known.
+    `patterns`: the ways of fraud with their shares, of `fraud_share` of all visits; `terminals`: how many the shop has,
+    0 if orders name none.
     A customer makes one visit at a time, so 100 of them are needed for each event per second. No visit begins
     once the visits begun have `events` clicks and orders; those under way end, and labels that are not due by
     then stay out. The same arguments give the same bytes. Memory does not grow with the number of events.
@@ -55,6 +68,9 @@ class Shop:
         events: int | None = None,
         batch_rows: int = 1_024,
         chargeback_delay_s: float = 3 * 86_400,
+        patterns: Mapping[str, float] = PATTERNS,
+        fraud_share: float = FRAUD_SHARE,
+        terminals: int = 0,
     ) -> None:
         self._seed = seed
         self._users = users
@@ -63,11 +79,12 @@ class Shop:
         self._events = events
         self._batch_rows = batch_rows
         self._chargeback_delay_s = chargeback_delay_s
+        self._crime = Crime(patterns, fraud_share, terminals)
 
     def __iter__(self) -> Iterator[ShopBatch]:
         """From the start, every time."""
         batch: list[Happened] = []
-        shop = _OpenShop(self._seed, self._users, self._start_ts, self._chargeback_delay_s)
+        shop = _OpenShop(self._seed, self._users, self._start_ts, self._chargeback_delay_s, self._crime)
         for happened in shop.events(self._visits_per_ms, self._events):
             batch.append(happened)
             if len(batch) == self._batch_rows:
@@ -80,13 +97,15 @@ class Shop:
 class _OpenShop:
     """The shop while it is open."""
 
-    def __init__(self, seed: int, users: int, start_ts: int, chargeback_delay_s: float) -> None:
+    def __init__(self, seed: int, users: int, start_ts: int, chargeback_delay_s: float, crime: Crime) -> None:
         self._seed = seed
         self._rng = random.Random(seed)
         self._catalogue = Catalogue(self._rng)
         self._people = People(seed, users, self._catalogue.categories, start_ts)
         self._now = start_ts
         self._chargeback_delay_s = chargeback_delay_s
+        self._crime = crime
+        self._gangs = Gangs(seed, crime.terminals)
         self._queue: list[Queued] = []
         self._queued = 0
         self._made = 0
@@ -135,24 +154,33 @@ class _OpenShop:
 
     def _visit(self, number: int) -> Visit:
         person, self._visits = self._people.person(number), self._visits + 1
-        fraud = self._rng.random() < FRAUD_SHARE
-        pattern = self._rng.choices(list(_PATTERNS), list(_PATTERNS.values()))[0] if fraud else None
-        intent = "purchase" if fraud else self._intent(person)
-        newcomer = pattern in _OWN_ACCOUNT or (not fraud and self._rng.random() < _NEWCOMER_SHARE)
-        anonymous = not newcomer and intent in _ANONYMOUS_INTENTS and self._rng.random() < _ANONYMOUS_SHARE
+        fraud = self._rng.random() < self._crime.share
+        patterns = self._crime.patterns
+        pattern = self._rng.choices(list(patterns), list(patterns.values()))[0] if fraud else None
+        intent = "browse" if pattern == "scraping" else "purchase" if fraud else self._intent(person)
+        newcomer = pattern in OWN_ACCOUNT or (not fraud and self._rng.random() < _NEWCOMER_SHARE)
+        anonymous = (
+            not newcomer and not fraud and intent in _ANONYMOUS_INTENTS and self._rng.random() < _ANONYMOUS_SHARE
+        )
         rng = random.Random(self._rng.getrandbits(64))
+        last_order = self._last_orders.get(person.user_id, f"order-{person.user_id}-0")
+        person = self._newcomer(person) if newcomer else person
+        device = new_device(rng) if fraud or rng.random() < 0.1 else person.device
+        if pattern is not None and pattern in SHARED_DEVICE:
+            person, device = self._gangs.member(pattern, person)
         visit = Visit(
             rng=rng,
             catalogue=self._catalogue,
-            person=self._newcomer(person) if newcomer else person,
-            device=new_device(rng) if fraud or rng.random() < 0.1 else person.device,
+            person=person,
+            device=device,
             session_id=f"s{self._seed}-{self._visits}",
             ts=self._now,
             intent=intent,
-            last_order=self._last_orders.get(person.user_id, f"order-{person.user_id}-0"),
+            last_order=last_order,
             newcomer=newcomer,
             anonymous=anonymous,
             pattern=pattern,
+            terminal=self._gangs.terminal(pattern),
         )
         (CRIMES[pattern] if pattern else JOURNEYS[intent])(visit)
         self._remember_orders(visit)

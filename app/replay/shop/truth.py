@@ -11,7 +11,8 @@ class Truth:
 
     `intent`: what the visitor came for, of the contract's seven (of a click). `purchase_later`: an
     `order_completed` follows in the same session (of a click). `query_intent`: of a query or message, of the
-    contract's sixteen. `fraud`: of an order or payment. `pattern`: how the fraud is done.
+    contract's sixteen. `fraud`: of an order or payment. `pattern`: how the fraud is done, of every event
+    of such a visit.
     """
 
     intent: str | None = None

@@ -26,7 +26,8 @@ class Happened:
 class Visit:
     """A session under way. `ts` is its clock, ms since the epoch; `anonymous` visitors have not logged in.
 
-    A `newcomer` opens an account. `last_order` is an earlier order of this customer, to write about.
+    A `newcomer` opens an account. `last_order` is an earlier order of this customer, to write about. `terminal` is
+    where this visit pays, if the shop has several.
     """
 
     rng: random.Random
@@ -40,6 +41,7 @@ class Visit:
     newcomer: bool = False
     anonymous: bool = False
     pattern: str | None = None
+    terminal: str | None = None
     happened: list[Happened] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -72,7 +74,7 @@ class Visit:
         """An order or payment of `value` US dollars, about `wait` seconds later; returns its `order_id`."""
         self._let_pass(wait)
         order_id = f"order-{self._next_id()}"
-        payment = {
+        payment: dict[str, object] = {
             "order_id": order_id,
             "value": self.money(value),
             "currency": self.currency,
@@ -84,6 +86,8 @@ class Visit:
             "shipping_address_hash": self.person.address_hash,
             "account_created_ts": self.person.account_created_ts,
         }
+        if self.terminal is not None:
+            payment["merchant_id"] = self.terminal
         event = msgspec.convert(self._usual(kind) | payment | fields, Order)
         fraud = self.pattern is not None
         self.happened.append(Happened(event, Truth(fraud=fraud, pattern=self.pattern)))
@@ -107,7 +111,7 @@ class Visit:
         bought = [place for place, one in enumerate(self.happened) if one.event.type == "order_completed"]
         last = bought[-1] if bought else -1
         return [
-            Happened(one.event, Truth(self.intent, place < last, one.truth.query_intent))
+            Happened(one.event, Truth(self.intent, place < last, one.truth.query_intent, pattern=self.pattern))
             if isinstance(one.event, Click)
             else one
             for place, one in enumerate(self.happened)
