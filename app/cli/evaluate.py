@@ -8,6 +8,7 @@ MODELS = {
     "intent": Lazy("app.cli.evaluate_intent:intent", "What visitors will do, from what they did."),
     "ab": Lazy("app.cli.evaluate_ab:ab", "Two versions that shared the users, by what came true."),
     "challenger": Lazy("app.cli.evaluate_challenger:challenger", "A version in shadow, on what came since."),
+    "risk": Lazy("app.cli.evaluate_risk:risk", "Which payments are frauds."),
     "text": Lazy("app.cli.evaluate_text:text", "What visitors want, from what they write."),
 }
 

@@ -17,7 +17,7 @@ from app.ops.settings import Settings
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["intent", "risk", "text"]))
+@click.argument("kind", type=click.Choice(["intent", "risk", "payments", "text"]))
 @click.option("--quick", is_flag=True, help="a small training within a minute, to see that everything works")
 @click.option(
     "--data",

@@ -209,7 +209,7 @@ def load_risk(
     stored = read_model(repository, "risk", name, version, [feature.name for feature in ORDER_FEATURES])
     manifest = stored.manifest
     session = open_session(stored, provider)
-    return RiskModel(session, manifest.name, manifest.version, _mapping(stored), _distribution(stored))
+    return RiskModel(session, manifest.name, manifest.version, mapping_of(stored), _distribution(stored))
 
 
 def distribution_of(model: IntentScorer | RiskScorer) -> Distribution | None:
@@ -231,7 +231,12 @@ def _distribution(stored: StoredModel) -> Distribution | None:
         ) from error
 
 
-def _mapping(stored: StoredModel) -> ScoreMapping:
+def mapping_of(stored: StoredModel) -> ScoreMapping:
+    """How the probabilities of a stored model become risk scores.
+
+    Raises:
+        UsageProblem: its manifest does not say.
+    """
     mapping = stored.manifest.score_mapping
     if mapping is None or not 0 < mapping.p_elevated < mapping.p_highest < 1:
         raise UsageProblem(f"the manifest of {stored.path} has no valid score_mapping; run `sluice train risk`")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, NodeProto, TensorProto, checker, helper, numpy_helper
+from onnx import GraphProto, NodeProto, OperatorSetIdProto, TensorProto, checker, helper, numpy_helper
 
 from app.models.outlook import CHANCES, OUTLOOK
 from app.training.scaling import Scaling
@@ -119,9 +119,10 @@ def intent_graph(weights: IntentWeights, scaling: Scaling, tables: Tables) -> by
     return serialised(graph)
 
 
-def serialised(graph: GraphProto) -> bytes:
-    """The bytes of a checked model of ``graph``."""
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION)
+def serialised(graph: GraphProto, *domains: OperatorSetIdProto) -> bytes:
+    """The bytes of a checked model of ``graph``, whose operators may be of other ``domains`` too."""
+    opsets = [helper.make_opsetid("", OPSET), *domains]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION)
     checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
 

@@ -5,14 +5,13 @@ what is known changes nothing; of contradicting ones the last one counts. Where 
 is about the latest.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from app.velocity.definitions import RETENTION_MS
 from app.velocity.entities import ENTITIES, USER
-from app.velocity.kind import EntityKind
 from app.velocity.logs import EntityLogs
 from app.velocity.records import Asks, Labels, Mark
 
@@ -28,12 +27,12 @@ class LabelResolver:
     """Finds the orders that labels are about.
 
     Args:
-        kinds: all kinds of entities; orders are found in the users' logs.
+        users: the users' logs, in which orders are found.
     """
 
-    def __init__(self, kinds: Sequence[EntityKind]) -> None:
+    def __init__(self, users: EntityLogs) -> None:
         self.dropped = 0
-        self._users = kinds[USER].logs
+        self._users = users
         self._waiting: dict[_Name, tuple[bool, int]] = {}  # whether bad, and the label's time
 
     @property

@@ -12,7 +12,7 @@ from app.velocity.labels import LabelResolver
 from app.velocity.records import Asks, Labels, Mark
 from app.velocity.windows import Floats
 
-_USUAL = Velocity(ENTITIES[USER], "genuine_ratio", "30d", "velocity", delay_ms=LONGEST_DELAY_MS)
+USUAL = Velocity(ENTITIES[USER], "genuine_ratio", "30d", "velocity", delay_ms=LONGEST_DELAY_MS)
 """What tells other entities whether an order's amount is unusual for its user."""
 
 
@@ -28,11 +28,11 @@ class VelocityTable:
 
     def __init__(self, velocities: Sequence[Velocity]) -> None:
         self.velocities = tuple(velocities)
-        wanted = (*self.velocities, _USUAL)
+        wanted = (*self.velocities, USUAL)
         places = {name: [i for i, each in enumerate(wanted) if each.entity == name] for name in ENTITIES}
         self._places = [np.array(own, np.int64) for own in places.values()]
         self.kinds = [EntityKind(kind, [wanted[i] for i in places[name]]) for kind, name in enumerate(ENTITIES)]
-        self.labels = LabelResolver(self.kinds)
+        self.labels = LabelResolver(self.kinds[USER].logs)
 
     def process(self, orders: Asks, labels: Labels) -> Floats:
         """Take orders [n] and labels in, whose turns are all later than those of the call before.

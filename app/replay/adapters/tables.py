@@ -86,7 +86,7 @@ def table_sources(files: Sequence[Path], kind: str, shapes: Sequence[Shape]) -> 
         if index is None:
             expected = " or ".join(", ".join(shape.columns) for shape in shapes)
             raise UsageProblem(f"{path} is no {kind} file: it has {', '.join(found)}; expected {expected}")
-        tables.setdefault(index, []).append(table.select(_typed(shapes[index].columns, table)))
+        tables.setdefault(index, []).append(table.select(typed(shapes[index].columns, table)))
     return [_source(parts, shapes[index], kind) for index, parts in tables.items()]
 
 
@@ -123,7 +123,8 @@ def _source(parts: Sequence[pl.LazyFrame], shape: Shape, kind: str) -> TableSour
     return TableSource(rows, rows["ts"], shape.events)
 
 
-def _typed(columns: Mapping[str, pl.DataType], table: pl.LazyFrame) -> list[pl.Expr]:
+def typed(columns: Mapping[str, pl.DataType], table: pl.LazyFrame) -> list[pl.Expr]:
+    """The ``columns`` of a table, each as the type that it is to be read as."""
     schema = table.collect_schema()
     return [_as_type(name, schema[name], wanted) for name, wanted in columns.items()]
 
