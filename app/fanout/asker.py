@@ -1,0 +1,121 @@
+"""The partition of the orders: it answers for its users itself, and asks the owners of the other entities."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.fanout.messages import ASK, MARK, AskBatch
+from app.velocity.definitions import UNUSUAL, Velocity
+from app.velocity.entities import ENTITIES, USER, Keys
+from app.velocity.kind import EntityKind
+from app.velocity.labels import LabelResolver
+from app.velocity.records import Asks, Ints, Labels, Mark
+from app.velocity.table import USUAL
+from app.velocity.windows import Floats
+
+
+def owners_of(keys: Keys, partitions: int) -> Ints:
+    """The partition of each entity key [...]; keys are hashes, so that they spread by themselves."""
+    return np.asarray((keys % np.uint64(partitions)).astype(np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Orders and labels of one partition in their turns, with the offsets of their records and the next ones."""
+
+    orders: Asks
+    order_offsets: Ints
+    labels: Labels
+    label_offsets: Ints
+    next_orders: int
+    next_labels: int
+    watermark: int
+    idle: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """By order [n] the velocities of its user, and how many owners will answer; and what goes to each owner."""
+
+    offsets: Ints
+    values: Floats
+    owners: Ints
+    batches: list[AskBatch]
+
+
+class Asker:
+    """One partition's.
+
+    Args:
+        partition: its number.
+        partitions: of the topics.
+        velocities: of all kinds; it computes the users'.
+    """
+
+    def __init__(self, partition: int, partitions: int, velocities: Sequence[Velocity]) -> None:
+        self.partition = partition
+        self._partitions = partitions
+        own = [velocity for velocity in velocities if velocity.entity == ENTITIES[USER]]
+        self._places = np.array([i for i, velocity in enumerate(velocities) if velocity in own], np.int64)
+        self._width = len(velocities)
+        self.users = EntityKind(USER, [*own, USUAL])
+        self.labels = LabelResolver(self.users.logs)
+
+    def ask(self, piece: Piece) -> Asked:
+        """Take a piece in, later than all before; tells what to send to every owner, also where that is nothing."""
+        orders = piece.orders
+        marks = self.labels.marks(orders, piece.labels)
+        of_user = self.users.apply(orders, [mark for mark in marks if mark.kind == USER])
+        values = np.full((len(orders), self._width), np.nan)
+        values[:, self._places] = of_user[:, :-1]
+        orders = replace(orders, unusual=(of_user[:, -1] >= UNUSUAL).astype(np.int64))
+        owners = self._owners(orders)
+        asked = (owners[:, None, :] == np.arange(self._partitions)[None, :, None]).any(axis=2)
+        batches = [self._batch(number, piece, orders, owners, marks) for number in range(self._partitions)]
+        return Asked(piece.order_offsets, values, asked.sum(axis=1), batches)
+
+    def _owners(self, orders: Asks) -> Ints:
+        """By order and kind the owner [n, kinds], -1 for users and for what is not named."""
+        owners = owners_of(orders.entities, self._partitions)
+        owners[orders.entities == 0] = -1
+        owners[:, USER] = -1
+        return owners
+
+    def _batch(self, number: int, piece: Piece, orders: Asks, owners: Ints, marks: Sequence[Mark]) -> AskBatch:
+        mine = owners == number
+        rows = np.flatnonzero(mine.any(axis=1))
+        own = [mark for mark in marks if mark.kind != USER and mark.key % self._partitions == number]
+        return AskBatch(
+            source=self.partition,
+            watermark=piece.watermark,
+            orders=piece.next_orders,
+            labels=piece.next_labels,
+            idle=piece.idle,
+            asks=_ask_rows(piece.order_offsets[rows], orders.where(rows), mine[rows]),
+            marks=_mark_rows(piece, own),
+        )
+
+
+def _ask_rows(offsets: Ints, orders: Asks, mine: NDArray[np.bool_]) -> NDArray[np.void]:
+    rows = np.zeros(len(orders), ASK)
+    rows["offset"] = offsets
+    for name in ("ts", "believed", "amount", "order", "unusual", "entities"):
+        rows[name] = getattr(orders, name)
+    rows["kinds"] = mine @ (1 << np.arange(len(ENTITIES)))
+    return rows
+
+
+def _mark_rows(piece: Piece, marks: Sequence[Mark]) -> NDArray[np.void]:
+    turns = np.concatenate((piece.labels.turn, piece.orders.turn))
+    offsets = np.concatenate((piece.label_offsets, piece.order_offsets))
+    times = np.concatenate((piece.labels.ts, piece.orders.ts))
+    at = {turn: place for place, turn in enumerate(turns.tolist())}
+    rows = np.zeros(len(marks), MARK)
+    for row, mark in zip(rows, marks, strict=True):
+        place = at[mark.turn]
+        row["offset"], row["ts"], row["follows"] = offsets[place], times[place], place >= len(piece.labels)
+        row["order_ts"], row["order"], row["key"] = mark.order_ts, mark.order, mark.key
+        row["kind"], row["change"] = mark.kind, mark.change
+    return rows

@@ -1,0 +1,168 @@
+"""Velocities over partitions: the same numbers as in one table, however messages are cut, delayed and repeated."""
+
+import random
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.fanout.asker import Asker, Piece
+from app.fanout.messages import AnswerBatch, AskBatch, BadMessage
+from app.fanout.owner import Owner
+from app.velocity.catalogue import CATALOGUE
+from app.velocity.definitions import DAY_MS, HOUR_MS
+from app.velocity.table import VelocityTable
+from tests.velocity.naive import Event, columns
+
+PARTITIONS = 3
+START = 1_700_000_000_000
+WANTED = tuple(velocity for velocity in CATALOGUE if velocity.window in ("10m", "30d"))
+
+Values = dict[tuple[int, int], NDArray[np.float64]]
+"""By partition and offset of the order."""
+
+
+def stream(seed: int, length: int = 150) -> list[tuple[int, int, Event]]:
+    """Events of all partitions in order of time: their partition, offset and event. Users are of one partition each."""
+    rng = random.Random(seed)
+    ts, offsets = START, defaultdict[int, int](int)
+    found: list[tuple[int, int, Event]] = []
+    orders: list[Event] = []
+    for number in range(length):
+        ts += rng.choice([1, 1_000, 60_000, HOUR_MS, DAY_MS])
+        user = rng.choice("abcdef")
+        partition = ord(user) % PARTITIONS
+        mine = [order for order in orders if order.user == user]
+        if mine and rng.random() < 0.2:
+            event = Event(ts, rng.choice(mine).order, user, bad=rng.random() < 0.8)
+        else:
+            kinds = [kind for kind in ("device", "ip", "card", "merchant") if rng.random() < 0.7]
+            names = {kind: f"{kind}{rng.randrange(4)}" for kind in kinds}
+            event = Event(ts, f"o{number}", user, rng.choice([10_000, 20_000, 900_000]), names)
+            orders.append(event)
+        found.append((partition, offsets[partition], event))
+        offsets[partition] += 1
+    return found
+
+
+def expected(events: list[tuple[int, int, Event]]) -> Values:
+    """What one table says."""
+    values = VelocityTable(WANTED).process(*columns([event for _, _, event in events]))
+    names = [(partition, offset) for partition, offset, event in events if event.bad is None]
+    return dict(zip(names, values, strict=True))
+
+
+class Shop:
+    """Askers and owners of all partitions, with a log between them for each owner."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.askers = [Asker(number, PARTITIONS, WANTED) for number in range(PARTITIONS)]
+        self.owners = [Owner(number, PARTITIONS, WANTED) for number in range(PARTITIONS)]
+        self.inboxes: list[list[list[bytes]]] = [[[] for _ in range(PARTITIONS)] for _ in range(PARTITIONS)]
+        self.found: Values = {}
+        self.missing: dict[tuple[int, int], int] = {}
+
+    def ask(self, partition: int, events: list[tuple[int, Event]], idle: bool) -> None:
+        """A piece of a partition's input goes to the owners."""
+        asked = self.askers[partition].ask(piece(events, idle))
+        for offset, values, owners in zip(asked.offsets.tolist(), asked.values, asked.owners.tolist(), strict=True):
+            self.found[partition, offset] = values
+            self.missing[partition, offset] = owners
+        for owner, batch in enumerate(asked.batches):
+            message = batch.encoded()
+            self.inboxes[owner][partition] += [message] * self.rng.choice([1, 1, 2])
+
+    def deliver(self, owner: int, source: int) -> None:
+        """One message arrives."""
+        if not self.inboxes[owner][source]:
+            return
+        self.owners[owner].add(AskBatch.decoded(self.inboxes[owner][source].pop(0)))
+        for partition, answers in self.owners[owner].take().items():
+            self.receive(partition, AnswerBatch.decoded(answers.encoded()))
+
+    def receive(self, partition: int, answers: AnswerBatch) -> None:
+        for offset, values in zip(answers.offsets.tolist(), answers.values, strict=True):
+            own = self.found[partition, offset]
+            own[~np.isnan(values)] = values[~np.isnan(values)]
+            self.missing[partition, offset] -= 1
+
+
+def piece(events: list[tuple[int, Event]], idle: bool) -> Piece:
+    orders, labels = columns([event for _, event in events], first_turn=events[0][0] if events else 0)
+    order_offsets = [offset for offset, event in events if event.bad is None]
+    label_offsets = [offset for offset, event in events if event.bad is not None]
+    after = events[-1][0] + 1 if events else 0
+    watermark = events[-1][1].ts if events else 0
+    return Piece(orders, ints(order_offsets), labels, ints(label_offsets), after, after, watermark, idle)
+
+
+def ints(values: list[int]) -> NDArray[np.int64]:
+    return np.array(values, np.int64)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_order_is_told_what_one_table_says_however_far_apart_partitions_are_read(seed: int) -> None:
+    events, rng = stream(seed), random.Random(seed)
+    shop = Shop(rng)
+    backlog = [[(offset, event) for number, offset, event in events if number == one] for one in range(PARTITIONS)]
+    while any(backlog) or any(message for inbox in shop.inboxes for message in inbox):
+        if any(backlog) and rng.random() < 0.3:
+            partition = rng.choice([number for number in range(PARTITIONS) if backlog[number]])
+            size = rng.choice([1, 3, 20])
+            part, backlog[partition] = backlog[partition][:size], backlog[partition][size:]
+            shop.ask(partition, part, idle=not backlog[partition])
+        else:
+            shop.deliver(rng.randrange(PARTITIONS), rng.randrange(PARTITIONS))
+    assert set(shop.missing.values()) == {0}
+    wanted = expected(events)
+    assert shop.found.keys() == wanted.keys()
+    for name, values in wanted.items():
+        np.testing.assert_array_equal(shop.found[name], values, err_msg=str(name))
+    assert all(owner.late == 0 and owner.waiting == 0 for owner in shop.owners)
+
+
+def delivered(shop: Shop) -> None:
+    """Everything that was sent arrives."""
+    for owner in range(PARTITIONS):
+        for source in range(PARTITIONS):
+            while shop.inboxes[owner][source]:
+                shop.deliver(owner, source)
+
+
+def test_a_partition_that_is_behind_holds_the_answers_back_until_it_has_come_past_or_is_idle() -> None:
+    shop = Shop(random.Random(1))
+    shop.ask(0, [(0, Event(START, "o", "u", 10_000, {"card": "c"}))], idle=True)
+    delivered(shop)
+    assert shop.missing == {(0, 0): 1}
+    shop.ask(1, [(0, Event(START + 1, "p", "v", 10_000))], idle=False)
+    delivered(shop)
+    assert shop.missing[0, 0] == 1
+    shop.ask(2, [], idle=True)
+    delivered(shop)
+    assert shop.missing == {(0, 0): 0, (1, 0): 0}
+
+
+def test_what_comes_late_from_an_idle_partition_is_counted_and_answered() -> None:
+    shop = Shop(random.Random(1))
+    for partition in range(PARTITIONS):
+        shop.ask(partition, [], idle=True)
+    shop.ask(0, [(0, Event(START + 5, "o", "u", 10_000, {"card": "c"}))], idle=True)
+    delivered(shop)
+    shop.ask(1, [(0, Event(START, "p", "v", 10_000, {"card": "c"}))], idle=True)
+    delivered(shop)
+    assert set(shop.missing.values()) == {0}
+    assert sum(owner.late for owner in shop.owners) == 1
+    counts = [velocity.name for velocity in WANTED].index("card_orders_10m")
+    assert [shop.found[name][counts] for name in ((0, 0), (1, 0))] == [1, 1]
+
+
+@pytest.mark.parametrize("cut", [0, 10, -1])
+def test_a_damaged_message_is_told_from_a_good_one(cut: int) -> None:
+    batch = Asker(0, 1, WANTED).ask(piece([(0, Event(START, "a", "u", 1, {"card": "c"}))], idle=False)).batches[0]
+    assert len(AskBatch.decoded(batch.encoded()).asks) == 1
+    with pytest.raises(BadMessage):
+        AskBatch.decoded(batch.encoded()[:cut])
+    with pytest.raises(BadMessage, match="layout 9"):
+        AskBatch.decoded(b"\x09" + batch.encoded()[1:])
