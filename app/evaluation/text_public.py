@@ -43,7 +43,12 @@ def evaluate_public(public: PublicSet, sets: Path, file: Path | None, reporter: 
         "rows": len(measured.texts),
         "learned_rows": len(learned.texts),
         "split": public.split if file is None else "learned on the set's training part, measured on the file",
-        "model": {"name": "text", "version": f"trained on {public.name}", "int8": True, "units": public.recipe.units},
+        "model": {
+            "name": "text",
+            "version": f"trained on {public.name}",
+            "int8": True,
+            "units": public.recipe.units * public.recipe.members,
+        },
         **text_figures(measured.labels, Told(names, evidence, shares(log_odds(evidence)))),
         "baselines": {
             "prior": text_figures(measured.labels, prior(labels, len(measured.texts))),

@@ -21,13 +21,15 @@ from app.training.progress import Reporter
 from app.training.storing import Trained
 from app.training.text_baselines import linear_svm, logistic, prior
 from app.training.text_figures import Told, log_odds, shares, text_figures
-from app.training.text_graph import OPSET, text_graph
+from app.training.text_graph import OPSET, TextWeights, beside, text_graph
 from app.training.text_sets import HEADS, PLACES, LabelledTexts, read_texts
-from app.training.text_trainer import Recipe, TextSet, batches, counted, fit_text
+from app.training.text_trainer import Recipe, TextSet, batches, counted, fit_text, rarity
 from schemas.outputs import QUERY_INTENTS
 
 RECIPE: Final = Recipe(epochs=6)
 SEED: Final = RECIPE.seed
+FEELING_UNITS: Final = 12
+WANTED: Final = HEADS[0].size + HEADS[1].size
 GOLDEN: Final = ["我想买一件白色的羽绒服，价格在500元左右", "where is my order?", "ＡＢＣ 123", "😀"]
 _QUICK_EPOCHS: Final = 3
 _MIDDLE: Final = 0.5
@@ -43,11 +45,21 @@ def train_text(
     """
     recipe = replace(RECIPE, epochs=_QUICK_EPOCHS) if quick else RECIPE
     texts = read_texts(data, quick, recipe.seed, reporter.stage("read texts", 5))
-    learned = TextSet(counted(texts.texts), np.stack(texts.truth))
-    weights = fit_text(learned, HEADS, recipe, reporter.stage("learn", batches(learned, recipe)))
+    weights = _learned(TextSet(counted(texts.texts), np.stack(texts.truth)), recipe, reporter)
     graph = text_graph(weights, {head.name: head.size for head in HEADS})
     metrics = _metrics(TextModel(session_of(graph), "text", version), texts, reporter.stage("measure", 3))
     return Trained(graph, _manifest(graph, texts, version, created, metrics))
+
+
+def _learned(texts: TextSet, recipe: Recipe, reporter: Reporter) -> TextWeights:
+    """Intents and feelings learn apart, each with its own units: together, both were told worse."""
+    rare = rarity(texts.counts)
+    feelings = replace(recipe, units=FEELING_UNITS)
+    wanted, felt = texts.having(0, WANTED), texts.having(WANTED, texts.truth.shape[1])
+    advance = reporter.stage("learn", batches(wanted, recipe) + batches(felt, feelings))
+    return beside(
+        fit_text(wanted, HEADS[:2], recipe, advance, rare), fit_text(felt, HEADS[2:], feelings, advance, rare)
+    )
 
 
 def _metrics(model: TextModel, texts: LabelledTexts, done: Callable[[int], None]) -> Figures:

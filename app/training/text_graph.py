@@ -1,5 +1,6 @@
 """The text model as an ONNX graph: an embedding bag of int8, one hidden layer, one sigmoid per output."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -49,6 +50,31 @@ class TextWeights:
     def rows(self) -> Floats:
         """The table with the squares as its last column [BUCKETS, D + 1]."""
         return np.column_stack((self.table, self.squares))
+
+
+def beside(one: TextWeights, other: TextWeights) -> TextWeights:
+    """One model with the outputs of both, each of its own units; they weigh n-grams alike."""
+    apart = np.zeros((len(one.heads) + len(other.heads), one.heads.shape[1] + other.heads.shape[1]), np.float32)
+    apart[: len(one.heads), : one.heads.shape[1]] = one.heads
+    apart[len(one.heads) :, one.heads.shape[1] :] = other.heads
+    return TextWeights(
+        np.hstack([one.table, other.table]),
+        np.maximum(one.squares, other.squares),
+        np.concatenate([one.bias, other.bias]),
+        apart,
+        np.concatenate([one.head_bias, other.head_bias]),
+    )
+
+
+def averaged(members: Sequence[TextWeights]) -> TextWeights:
+    """One model whose log-odds are the mean of those of ``members``, which weigh n-grams alike."""
+    return TextWeights(
+        np.hstack([one.table for one in members]),
+        members[0].squares,
+        np.concatenate([one.bias for one in members]),
+        np.asarray(np.concatenate([one.heads for one in members]) / len(members), np.float32),
+        np.asarray(np.mean([one.head_bias for one in members], axis=0), np.float32),
+    )
 
 
 TINY = np.float32(1e-6)

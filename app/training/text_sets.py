@@ -144,7 +144,7 @@ def _add_reviews(found: LabelledTexts, data: Path, rng: np.random.Generator, sha
         rows = rng.permutation(len(table))[: round(_REVIEWS * share)]
         for number, (text, label) in enumerate(table[rows].select("text", "label").iter_rows()):
             if number % _HELD_OUT:
-                found.add(text, foreign=0.0, satisfied=float(label))
+                found.add(text, satisfied=float(label))
             else:
                 found.hold_out("reviews: satisfied", text, float(label))
         found.data.append(_described(data, file, "no licence stated (SophonPlus/ChineseNlpCorpus)", len(rows)))
@@ -160,7 +160,7 @@ def _add_helpdesk(found: LabelledTexts, data: Path, rng: np.random.Generator, sh
             for text, satisfied, solved in customer_turns(dialogue):
                 count += 1
                 if int(dialogue["id"]) % _HELD_OUT:
-                    found.add(text[:_LONGEST], foreign=0.0, satisfied=satisfied, solved=solved)
+                    found.add(text[:_LONGEST], satisfied=satisfied, solved=solved)
                 else:
                     found.hold_out(f"helpdesk {language}: satisfied", text, satisfied)
                     found.hold_out(f"helpdesk {language}: solved", text, solved)

@@ -4,7 +4,7 @@ Plain NumPy and SciPy: a batch touches a few thousand of the table's rows, and o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy import sparse
 
 from app.text.ngrams import BUCKETS, bag_of
 from app.training.progress import Advance
-from app.training.text_graph import STEEPNESS, TINY, Counts, Floats, TextWeights, sigmoid
+from app.training.text_graph import STEEPNESS, TINY, Counts, Floats, TextWeights, averaged, sigmoid
 
 _MEAN_DECAY: Final = 0.9
 _SQUARE_DECAY: Final = 0.999
@@ -35,6 +35,12 @@ class TextSet:
     counts: Counts
     truth: Floats
 
+    def having(self, first: int, stop: int) -> "TextSet":
+        """The texts of which something is known in these columns of ``truth``, and these columns alone."""
+        truth = self.truth[:, first:stop]
+        rows = np.isfinite(truth).any(axis=1)
+        return TextSet(self.counts[rows], truth[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -48,6 +54,7 @@ class Recipe:
     drop_units: float = 0.3
     smoothing: float = 0.1
     seed: int = 20_260_103
+    members: int = 1  # trained apart, each with its own units, and averaged into one model
 
 
 def counted(texts: Sequence[str], batch: int = 4096) -> Counts:
@@ -71,16 +78,28 @@ def rarity(counts: Counts) -> Floats:
 
 def batches(learned: TextSet, recipe: Recipe) -> int:
     """How many batches a training takes."""
+    return recipe.members * _steps(learned, recipe)
+
+
+def _steps(learned: TextSet, recipe: Recipe) -> int:
     return recipe.epochs * -(-len(learned.truth) // recipe.batch)
 
 
-def fit_text(learned: TextSet, heads: Sequence[Head], recipe: Recipe, advance: Advance) -> TextWeights:
+def fit_text(
+    learned: TextSet, heads: Sequence[Head], recipe: Recipe, advance: Advance, weights: Floats | None = None
+) -> TextWeights:
     """Weights that tell the outputs of ``learned``; ``advance`` is called after every batch.
 
-    Equal arguments give equal weights on one machine.
+    Equal arguments give equal weights on one machine. ``weights`` are those of n-grams, their `rarity` in ``learned``
+    if None.
     """
-    training = _Training(learned, heads, recipe)
-    rows, steps, done = len(learned.truth), batches(learned, recipe), 0
+    members = [replace(recipe, seed=recipe.seed + number) for number in range(recipe.members)]
+    rare = rarity(learned.counts) if weights is None else weights
+    return averaged([_fitted(_Training(learned, heads, member, rare), learned, member, advance) for member in members])
+
+
+def _fitted(training: "_Training", learned: TextSet, recipe: Recipe, advance: Advance) -> TextWeights:
+    rows, steps, done = len(learned.truth), _steps(learned, recipe), 0
     for _ in range(recipe.epochs):
         order = training.random.permutation(rows)
         for start in range(0, rows, recipe.batch):
@@ -93,10 +112,10 @@ def fit_text(learned: TextSet, heads: Sequence[Head], recipe: Recipe, advance: A
 class _Training:
     """The weights on their way, with Adam's moments (arXiv:1412.6980)."""
 
-    def __init__(self, learned: TextSet, heads: Sequence[Head], recipe: Recipe) -> None:
+    def __init__(self, learned: TextSet, heads: Sequence[Head], recipe: Recipe, rare: Floats) -> None:
         self.random = np.random.default_rng(recipe.seed)
         self._learned, self._heads, self._recipe = learned, heads, recipe
-        self._rarity = rarity(learned.counts)
+        self._rarity = rare
         outputs = learned.truth.shape[1]
         self._table = (self.random.standard_normal((BUCKETS, recipe.units), np.float32) * 0.1).astype(np.float32)
         self._moments = [np.zeros_like(self._table), np.zeros_like(self._table)]

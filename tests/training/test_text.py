@@ -10,9 +10,9 @@ from app.models.session import session_of
 from app.models.text import OUTPUTS, TextModel, feeds_of
 from app.text.ngrams import bag_of
 from app.training.text_figures import Told, text_figures
-from app.training.text_graph import TextWeights, sigmoid, text_graph
+from app.training.text_graph import TextWeights, beside, sigmoid, text_graph
 from app.training.text_sets import HEADS, LabelledTexts, customer_turns, truth_of, written_and_made
-from app.training.text_trainer import Recipe, TextSet, counted, fit_text
+from app.training.text_trainer import Recipe, TextSet, counted, fit_text, rarity
 from tests.text.test_ngrams import WILD
 
 SAID = {
@@ -55,6 +55,24 @@ def test_what_is_not_known_teaches_nothing(learned: TextSet, weights: TextWeight
     heads = fit_text(unknown, HEADS, RECIPE, lambda steps: None)
     assert heads.head_bias[-1] == heads.head_bias[-2] == 0
     assert weights.head_bias[-1] != 0
+
+
+def test_members_are_averaged_into_one_model(learned: TextSet) -> None:
+    recipe = replace(RECIPE, epochs=3)
+    pair = fit_text(learned, HEADS, replace(recipe, members=2), lambda steps: None)
+    apart = [fit_text(learned, HEADS, replace(recipe, seed=recipe.seed + n), lambda steps: None) for n in range(2)]
+    mean = sum(one.logits(learned.counts) for one in apart) / 2
+    np.testing.assert_allclose(pair.logits(learned.counts), mean, atol=1e-5)
+
+
+def test_two_models_beside_each_other_say_what_they_said_apart(learned: TextSet) -> None:
+    recipe, rare = replace(RECIPE, epochs=3), rarity(learned.counts)
+    wanted, felt = learned.having(0, 17), learned.having(17, 19)
+    assert (wanted.truth.shape, felt.truth.shape) == ((len(learned.truth), 17), (2, 2))
+    first = fit_text(wanted, HEADS[:2], recipe, lambda steps: None, rare)
+    second = fit_text(felt, HEADS[2:], replace(recipe, units=4), lambda steps: None, rare)
+    apart = np.hstack([first.logits(learned.counts), second.logits(learned.counts)])
+    np.testing.assert_allclose(beside(first, second).logits(learned.counts), apart, atol=1e-4)
 
 
 def scored(graph: bytes, texts: list[str]) -> list[np.ndarray]:
