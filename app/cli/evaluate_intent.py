@@ -26,8 +26,10 @@ from app.cli.output import report
 @click.option(
     "--history",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="with --data: what happened before, replayed first and not measured",
+    help="with --data: what happened before, replayed first and not measured  [default: the set's own days, if the "
+    "file goes on after them]",
 )
+@click.option("--cold", is_flag=True, help="with --data: begin without any history")
 @click.option("--model", metavar="NAME/VERSION", help="the model  [default: the newest version of intent]")
 @click.option(
     "--sets",
@@ -42,6 +44,7 @@ def intent(
     name: str,
     data: Path | None,
     history: Path | None,
+    cold: bool,
     model: str | None,
     sets: Path,
     model_repository: str | None,
@@ -50,13 +53,15 @@ def intent(
     """Measure the intent model, event by event as a worker scores them, beside the prior, a logistic regression and
     gradient-boosted trees on the same features."""
     settings = open_settings(model_repository=model_repository)
-    if history is not None and data is None:
-        raise UsageProblem("--history comes before the file of --data; name that too")
+    if data is None and (history is not None or cold):
+        raise UsageProblem("--history and --cold are about the file of --data; name that too")
+    if history is not None and cold:
+        raise UsageProblem("--cold begins without what --history names; leave one of them out")
     try:
         from app.evaluation.intent_runs import Wanted, figures_of
     except ImportError as error:
         raise UsageProblem(
             f"measuring needs more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
         ) from error
-    wanted = Wanted(name, data, history, sets, settings.model_repository, *model_named(model, "intent"))
+    wanted = Wanted(name, data, history, cold, sets, settings.model_repository, *model_named(model, "intent"))
     report(figures_of(wanted, lifetimes_of(settings)), as_json)

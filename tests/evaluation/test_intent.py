@@ -10,6 +10,7 @@ import pytest
 
 from app.cli.main import main
 from app.models.manifest import DataFile
+from app.training import measuring
 from app.training.click_sets import ClickSet, labelled
 from app.training.figures import Ranking, binary_figures
 from app.training.measuring import questions
@@ -72,6 +73,24 @@ def test_what_came_before_is_replayed_and_not_measured(
     assert found["rows"] == len(pl.read_parquet(after))
 
 
+def test_a_file_that_goes_on_after_the_sets_own_days_is_scored_with_their_histories(
+    behaviour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "boosted", lambda inputs, right, asked, seed: np.full(len(asked), 0.5))  # slow
+    store_intent(tmp_path, "1")
+    own = tmp_path / "taobao_userbehavior" / "events.parquet"
+    own.parent.mkdir()
+    rows = pl.read_parquet(behaviour).sort("time")
+    cut = START.replace(tzinfo=None) + timedelta(days=2)
+    rows.filter(pl.col("time") < cut).write_parquet(own)
+    rows.filter(pl.col("time") >= cut).write_parquet(tmp_path / "after.parquet")
+    arguments = "--data", str(tmp_path / "after.parquet"), "--sets", str(tmp_path), "--model-repository", str(tmp_path)
+    found = measured(*arguments, capsys=capsys)
+    assert found["history"] == str(own)
+    assert found["rows"] == len(pl.read_parquet(tmp_path / "after.parquet"))
+    assert measured(*arguments, "--cold", capsys=capsys)["history"] is None
+
+
 def test_baselines_learn_from_the_set_where_it_is_at_hand(
     behaviour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,7 +110,9 @@ def test_baselines_learn_from_the_set_where_it_is_at_hand(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--history", "before.parquet"], "--history comes before the file of --data"),
+        (["--history", "before.parquet"], "are about the file of --data"),
+        (["--cold"], "are about the file of --data"),
+        (["--data", "a.parquet", "--history", "b.parquet", "--cold"], "leave one of them out"),
         (["--data", "nowhere.parquet"], "there is no nowhere.parquet"),
         (["--set", "shop", "--data", "nowhere.parquet"], "simulated"),
         (["--model", "intent/newest"], "NAME/VERSION"),
@@ -111,7 +132,14 @@ def test_a_recording_without_clicks_is_one_line_with_code_2(
 ) -> None:
     store_intent(tmp_path, "1")
     pl.read_parquet(behaviour).head(0).write_parquet(tmp_path / "empty.parquet")
-    arguments = ["--data", str(tmp_path / "empty.parquet"), "--model-repository", str(tmp_path)]
+    arguments = [
+        "--data",
+        str(tmp_path / "empty.parquet"),
+        "--sets",
+        str(tmp_path),
+        "--model-repository",
+        str(tmp_path),
+    ]
     assert main(["evaluate", "intent", *arguments]) == 2
     assert "no clicks" in capsys.readouterr().err
 
