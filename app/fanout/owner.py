@@ -13,18 +13,21 @@ from app.velocity.kind import EntityKind
 from app.velocity.records import Asks, Ints, Mark
 from app.velocity.windows import Floats
 
+IDLE_FOR_MS = 500
+"""How long a partition that has read its input to the end is taken to be there still, without saying so again."""
+
 
 @dataclass(eq=False)
 class _Source:
     """What one partition has sent and is not taken yet, and up to where it has come.
 
-    It is not idle before it has said so: until then the others wait.
+    It is not idle before it has said so, nor when that was long ago: then the others wait.
     """
 
     number: int
     waiting: deque[AskBatch] = field(default_factory=deque)
     watermark: int = 0
-    idle: bool = False
+    idle_until: int = 0  # ms
     orders: int = 0  # next offsets: what is below was taken before
     labels: int = 0
 
@@ -60,11 +63,11 @@ class Owner:
         self.kinds = [EntityKind(kind, [velocities[i] for i in places[name]]) for kind, name in enumerate(ENTITIES)]
         self._passed = 0
 
-    def add(self, batch: AskBatch) -> None:
-        """Let a partition's next message wait for its turn."""
+    def add(self, batch: AskBatch, sent_at: int) -> None:
+        """Let a partition's next message wait for its turn; it was written at ``sent_at``, ms since the epoch."""
         source = self._sources[batch.source]
         source.watermark = max(source.watermark, batch.watermark)
-        source.idle = batch.idle
+        source.idle_until = sent_at + IDLE_FOR_MS if batch.idle else 0
         source.waiting.append(batch)
 
     @property
@@ -72,9 +75,10 @@ class Owner:
         """Messages that wait for a partition that is behind."""
         return sum(len(source.waiting) for source in self._sources)
 
-    def take(self) -> dict[int, AnswerBatch]:
+    def take(self, now_ms: int) -> dict[int, AnswerBatch]:
         """Take in what every partition has come past, in order of event time; the answers by partition that asked."""
-        bound = min((source.watermark for source in self._sources if not source.idle), default=np.iinfo(np.int64).max)
+        behind = [source.watermark for source in self._sources if source.idle_until < now_ms]
+        bound = min(behind, default=np.iinfo(np.int64).max)
         ops = [part for source in self._sources for part in _taken(source, int(bound))]
         if not ops:
             return {}

@@ -109,16 +109,17 @@ def compare(path: Path, batches: int | None = None) -> Comparison:
     rows = pl.DataFrame({"TRANSACTION_ID": ids}).join(expected, on="TRANSACTION_ID", maintain_order="left")
     if len(rows) != len(ids) or (batches is None and len(ids) != len(payments)):
         raise AssertionError("the engine and polars have different payments")
-    return _compared(HANDBOOK, values, rows, streamed_seconds, batch_seconds)
+    return compared(HANDBOOK, values, rows, streamed_seconds, batch_seconds)
 
 
-def _compared(
+def compared(
     velocities: Sequence[Velocity],
     values: NDArray[np.float64],
     expected: pl.DataFrame,
     streamed_seconds: float,
     batch_seconds: float,
 ) -> Comparison:
+    """How ``values`` [n, velocities] differ from those of ``expected``, rows in the same order."""
     wanted = expected.select(velocity.name for velocity in velocities).to_numpy()
     difference = np.abs(values - wanted)
     is_mean = np.array([velocity.aggregate in ("mean", "fraud_share") for velocity in velocities])
@@ -135,5 +136,5 @@ def _compared(
 
 
 if __name__ == "__main__":
-    compared = compare(Path(sys.argv[1]) if len(sys.argv) > 1 else PAYMENTS)
-    sys.stdout.write(json.dumps(vars(compared), indent=1) + "\n")
+    found = compare(Path(sys.argv[1]) if len(sys.argv) > 1 else PAYMENTS)
+    sys.stdout.write(json.dumps(vars(found), indent=1) + "\n")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.fanout.asker import Asker, Piece
 from app.fanout.messages import AnswerBatch, AskBatch, BadMessage
-from app.fanout.owner import Owner
+from app.fanout.owner import IDLE_FOR_MS, Owner
 from app.velocity.catalogue import CATALOGUE
 from app.velocity.definitions import DAY_MS, HOUR_MS
 from app.velocity.table import VelocityTable
@@ -58,6 +58,7 @@ class Shop:
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
+        self.now = 1_000_000
         self.askers = [Asker(number, PARTITIONS, WANTED) for number in range(PARTITIONS)]
         self.owners = [Owner(number, PARTITIONS, WANTED) for number in range(PARTITIONS)]
         self.inboxes: list[list[list[bytes]]] = [[[] for _ in range(PARTITIONS)] for _ in range(PARTITIONS)]
@@ -78,8 +79,8 @@ class Shop:
         """One message arrives."""
         if not self.inboxes[owner][source]:
             return
-        self.owners[owner].add(AskBatch.decoded(self.inboxes[owner][source].pop(0)))
-        for partition, answers in self.owners[owner].take().items():
+        self.owners[owner].add(AskBatch.decoded(self.inboxes[owner][source].pop(0)), self.now)
+        for partition, answers in self.owners[owner].take(self.now).items():
             self.receive(partition, AnswerBatch.decoded(answers.encoded()))
 
     def receive(self, partition: int, answers: AnswerBatch) -> None:
@@ -142,6 +143,21 @@ def test_a_partition_that_is_behind_holds_the_answers_back_until_it_has_come_pas
     shop.ask(2, [], idle=True)
     delivered(shop)
     assert shop.missing == {(0, 0): 0, (1, 0): 0}
+
+
+def test_a_partition_that_was_idle_and_is_not_heard_of_any_more_holds_the_answers_back() -> None:
+    shop = Shop(random.Random(1))
+    shop.ask(1, [], idle=True)
+    shop.ask(2, [], idle=True)
+    delivered(shop)
+    shop.now += IDLE_FOR_MS + 1
+    shop.ask(0, [(0, Event(START, "o", "u", 10_000, {"card": "c"}))], idle=True)
+    delivered(shop)
+    assert shop.missing == {(0, 0): 1}
+    for partition in (1, 2):
+        shop.ask(partition, [], idle=True)
+    delivered(shop)
+    assert shop.missing == {(0, 0): 0}
 
 
 def test_what_comes_late_from_an_idle_partition_is_counted_and_answered() -> None:

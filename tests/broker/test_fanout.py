@@ -1,0 +1,148 @@
+"""Velocities over Kafka: two processes' worth of partitions tell every order what one table would."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+import numpy as np
+import pytest
+from aiokafka import AIOKafkaProducer
+from numpy.typing import NDArray
+
+from app.fanout.joiner import Joined
+from app.fanout.partition import ANSWERS, ASKS
+from app.fanout.service import FanOut
+from app.velocity.catalogue import CATALOGUE
+from app.velocity.entities import ENTITIES
+from app.velocity.table import VelocityTable
+from schemas.topics import LABELS, ORDERS
+from tests.broker.conftest import MakeTopics
+from tests.velocity.naive import Event, columns
+
+pytestmark = pytest.mark.broker
+
+PARTITIONS = 4
+START = 1_700_000_000_000
+WANTED = tuple(velocity for velocity in CATALOGUE if velocity.window in ("1h", "7d"))
+_FIELDS = {"device": "device_id", "card": "card_hash", "merchant": "merchant_id"}
+
+Found = dict[tuple[int, int], NDArray[np.float64]]
+
+
+def events(count: int) -> list[Event]:
+    """Orders of users who share devices, cards and merchants, and what turned out of some."""
+    rng, ts, found = random.Random(11), START, list[Event]()
+    for number in range(count):
+        ts += rng.choice([1, 1_000, 600_000, 3_600_000])
+        placed = [event for event in found[-50:] if event.bad is None]
+        if placed and rng.random() < 0.1:
+            about = rng.choice(placed)
+            found.append(Event(ts, about.order, about.user, bad=True))
+        else:
+            names = {kind: f"{kind}{rng.randrange(9)}" for kind in _FIELDS if rng.random() < 0.8}
+            found.append(Event(ts, f"o{number}", f"u{rng.randrange(30)}", rng.randrange(1, 10**6), names))
+    return found
+
+
+def value(number: int, event: Event) -> bytes:
+    common = {"event_id": f"e{number}", "ts": event.ts, "user_id": event.user, "order_id": event.order}
+    if event.bad is not None:
+        return msgspec.json.encode(common | {"label": "fraud"})
+    order = common | {"type": "order_placed", "value": event.amount / 10_000, "currency": "EUR"}
+    return msgspec.json.encode(order | {_FIELDS[kind]: name for kind, name in event.names.items()})
+
+
+async def sent(kafka: str, stream: Sequence[Event]) -> list[tuple[int, int]]:
+    """Write the events; the partition and offset of every order."""
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        futures = [
+            await producer.send(
+                ORDERS if event.bad is None else LABELS,
+                value(number, event),
+                event.user.encode(),
+                timestamp_ms=event.ts,
+            )
+            for number, event in enumerate(stream)
+        ]
+        written = await asyncio.gather(*futures)
+    return [(at.partition, at.offset) for at, event in zip(written, stream, strict=True) if event.bad is None]
+
+
+class Orders:
+    """The orders that have gone on."""
+
+    def __init__(self) -> None:
+        self.found: Found = {}
+        self.changed = asyncio.Event()
+
+    def take(self, partition: int, joined: Sequence[Joined]) -> None:
+        for order in joined:
+            assert not order.partial
+            name = (partition, order.offset)
+            if name in self.found:
+                np.testing.assert_array_equal(self.found[name], order.values)
+            self.found[name] = order.values
+        self.changed.set()
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(60):
+            while len(self.found) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@asynccontextmanager
+async def running(kafka: str, mine: Sequence[int], orders: Orders) -> AsyncIterator[None]:
+    service = FanOut(kafka, mine, PARTITIONS, WANTED, orders.take, deadline=None)
+    task = asyncio.create_task(service.run())
+    try:
+        yield
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def assert_as_one_table(stream: list[Event], places: list[tuple[int, int]], orders: Orders) -> None:
+    expected = VelocityTable(WANTED).process(*columns(stream))
+    assert orders.found.keys() == set(places)
+    for place, values in zip(places, expected, strict=True):
+        np.testing.assert_array_equal(orders.found[place], values)
+
+
+def test_two_services_tell_every_order_what_one_table_would(kafka: str, make_topics: MakeTopics) -> None:
+    make_topics([ORDERS, LABELS, ASKS, ANSWERS], PARTITIONS)
+
+    async def run() -> None:
+        stream = events(600)
+        places = await sent(kafka, stream)
+        orders = Orders()
+        async with running(kafka, [0, 3], orders), running(kafka, [1, 2], orders):
+            await orders.until(len(places))
+        assert_as_one_table(stream, places, orders)
+
+    asyncio.run(run())
+
+
+def test_a_service_that_is_replaced_goes_on_with_the_same_numbers(kafka: str, make_topics: MakeTopics) -> None:
+    make_topics([ORDERS, LABELS, ASKS, ANSWERS], PARTITIONS)
+
+    async def run() -> None:
+        stream = events(600)
+        places = await sent(kafka, stream)
+        orders = Orders()
+        async with running(kafka, [0, 3], orders):
+            async with running(kafka, [1, 2], orders):
+                await orders.until(100)
+            async with running(kafka, [1, 2], orders):
+                await orders.until(len(places))
+        assert_as_one_table(stream, places, orders)
+
+    asyncio.run(run())
+
+
+def test_the_fields_of_the_test_are_entities() -> None:
+    assert _FIELDS.keys() <= set(ENTITIES)
