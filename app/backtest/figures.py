@@ -68,7 +68,11 @@ def figures(ruleset: Ruleset, judged: JudgedOrders, outcomes: Outcomes) -> dict[
 
 
 def changes(old: JudgedOrders, new: JudgedOrders, outcomes: Outcomes) -> dict[str, Any]:
-    """What ``new`` would decide otherwise than ``old``, and whom it would cost or save what."""
+    """What ``new`` would decide otherwise than ``old``, and whom it would cost or save what.
+
+    Orders that only one of them has seen are left out: topics grow while they are read.
+    """
+    old, new = old.among(set(new.ids)), new.among(set(old.ids))
     truth = truth_of(new, outcomes)
     differs = old.action != new.action
     steps = Counter(zip(old.action[differs].tolist(), new.action[differs].tolist(), strict=True))

@@ -1,13 +1,13 @@
 """Recorded orders through the step, under one ruleset: what was decided on each, and what turned out."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from app.effects import ScoredOrders
 from app.replay.recorded import RecordedBatch
 from app.rules.book import SEVERITY
 from app.state.columns import Lifetimes
@@ -34,6 +34,20 @@ class JudgedOrders:
     score: NDArray[np.int8]
     hits: list[tuple[tuple[str, str], ...]]
     shadowed: list[str]
+
+    def among(self, ids: Collection[str]) -> "JudgedOrders":
+        """The orders that are among ``ids``."""
+        keep = [place for place, order in enumerate(self.ids) if order in ids]
+        if len(keep) == len(self.ids):
+            return self
+        return JudgedOrders(
+            [self.ids[place] for place in keep],
+            self.value[keep],
+            self.action[keep],
+            self.score[keep],
+            [self.hits[place] for place in keep],
+            self.shadowed,
+        )
 
 
 @dataclass(eq=False)
@@ -62,26 +76,30 @@ def judge(
 ) -> tuple[JudgedOrders, Outcomes]:
     """Decide on every order of ``recording`` with the models and the ruleset of ``models``."""
     outcomes = Outcomes()
+    steps = replayed(_labelled(recording, outcomes), lifetimes, done, models)
+    return collected(scored for effects in steps for scored in effects.orders), outcomes
+
+
+def collected(parts: Iterable[ScoredOrders]) -> JudgedOrders:
+    """What was decided on the orders of some steps."""
     ids: list[str] = []
     values: list[float] = []
     actions: list[int] = []
     scores: list[int] = []
     hits: list[tuple[tuple[str, str], ...]] = []
-    flooding: Counter[str] = Counter()
-    for effects in replayed(_labelled(recording, outcomes), lifetimes, done, models):
-        for scored in effects.orders:
-            for place in np.argsort(scored.position).tolist():
-                order, verdict = scored.orders[place], scored.verdicts[place]
-                ids.append(order.order_id)
-                values.append(order.value)
-                actions.append(SEVERITY[verdict.action])
-                scores.append(-1 if verdict.score is None else verdict.score)
-                hits.append(tuple((hit.id, str(hit.mode)) for hit in verdict.hits))
-                flooding.update(alert.subject[1] for alert in verdict.alerts if alert.subject[0] == "rule")
-    judged = JudgedOrders(
+    flooding: set[str] = set()
+    for scored in parts:
+        for place in np.argsort(scored.position).tolist():
+            order, verdict = scored.orders[place], scored.verdicts[place]
+            ids.append(order.order_id)
+            values.append(order.value)
+            actions.append(SEVERITY[verdict.action])
+            scores.append(-1 if verdict.score is None else verdict.score)
+            hits.append(tuple((hit.id, str(hit.mode)) for hit in verdict.hits))
+            flooding.update(alert.subject[1] for alert in verdict.alerts if alert.subject[0] == "rule")
+    return JudgedOrders(
         ids, np.array(values), np.array(actions, np.int8), np.array(scores, np.int8), hits, sorted(flooding)
     )
-    return judged, outcomes
 
 
 def _labelled(recording: Iterable[RecordedBatch], outcomes: Outcomes) -> Iterator[RecordedBatch]:

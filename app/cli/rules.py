@@ -60,8 +60,10 @@ def fields(as_json: bool) -> None:
 @click.argument("files", metavar="[FILE]…", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--as", "kind", type=click.Choice(list(ADAPTERS)), default="native", show_default=True, help="data set")
 @click.option("--against", type=click.Path(path_type=Path), help="another ruleset, to tell what would change")
+@click.option("--from-topics", is_flag=True, help="the orders of the broker's input topics, not FILEs")
 @click.option("--shop", "shop_events", type=click.IntRange(1_000), help="a simulated shop of so many events, not FILEs")
 @click.option("--seed", type=int, default=1, show_default=True, help="of the shop")
+@broker_option
 @setting_option("model_repository", "DIR")
 @json_option
 def backtest(
@@ -69,6 +71,7 @@ def backtest(
     files: Sequence[Path],
     kind: str,
     against: Path | None,
+    from_topics: bool,
     shop_events: int | None,
     seed: int,
     as_json: bool,
@@ -79,17 +82,20 @@ def backtest(
     The orders go through the very step of a worker, with the models in force. An order that no label speaks of counts
     as good. With --shop the orders are those of a simulated shop, whose every fraud is known, by pattern.
     """
-    if bool(files) == bool(shop_events) or (shop_events and against):
-        raise UsageProblem("name recorded files, or --shop EVENTS instead of them; --against goes with files")
-    from app.backtest.run import backtested
+    if [bool(files), from_topics, bool(shop_events)].count(True) != 1 or (shop_events and against):
+        raise UsageProblem("name recorded files, or --from-topics, or --shop EVENTS, which goes without --against")
+    from app.backtest.run import backtested, backtested_on_topics
     from app.backtest.shop import backtested_on_shop
 
     settings = open_settings(**flags)
     book, other = opened(ruleset), opened(against) if against else None
     if shop_events:
-        report(backtested_on_shop(settings, book, shop_events, seed), as_json)
+        found = backtested_on_shop(settings, book, shop_events, seed)
+    elif from_topics:
+        found = backtested_on_topics(settings, book, other)
     else:
-        report(backtested(settings, book, other, files, kind), as_json)
+        found = backtested(settings, book, other, files, kind)
+    report(found, as_json)
 
 
 @rules.command()

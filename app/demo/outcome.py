@@ -23,7 +23,7 @@ from schemas.topics import (
 
 PURCHASE_THRESHOLD = 0.5
 """A purchase counts as foreseen from this probability on."""
-STOPPING = frozenset({"review", "block"})
+STOPPING = frozenset({"review", "block", "freeze"})
 """A fraud counts as caught if the decision about its order is one of these."""
 WARM_UP_MS = 3_000
 """The first events wait for caches to fill, and do not count in the latency."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,7 @@ SEVERITY: Final = {action: rank for rank, action in enumerate(ACTIONS)}
 """Actions from the mildest, 0, to the strictest."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReadyRule:
     """A rule whose condition is parsed; it counts until ``until`` ms. ``key`` names it in this very version."""
 
@@ -27,6 +28,12 @@ class ReadyRule:
     condition: Node
     until: int
     key: str
+
+    @cached_property
+    def subject(self) -> Node | None:
+        """The only field that the condition names; None where there are several, or none."""
+        found = {str(node.value): node for node in self.condition.walk() if node.op == "field"}
+        return next(iter(found.values())) if len(found) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,16 @@ class RuleBook:
         ready = self.rules[rule]
         assert findings.evaluation is not None
         return explained(ready.condition, ready.rule.when, findings.evaluation, place, CATALOGUE.told)
+
+    def value(self, rule: int, findings: Findings, place: int) -> tuple[str, float | str] | None:
+        """The only field that a rule names, with its value for the order at ``place``; None where there are several."""
+        subject = self.rules[rule].subject
+        if subject is None or findings.evaluation is None:
+            return None
+        value = findings.evaluation.value(subject, place)
+        if value is None:
+            return None
+        return str(subject.value), float(value) if isinstance(value, bool) else value
 
     def _silence(self, holds: Mask, columns: OrderColumns) -> None:
         """Take back what holds of rules [rules, m] that are expired, or snoozed for an order, in place."""

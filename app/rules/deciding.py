@@ -83,15 +83,15 @@ def _of_rules(
         mode: RuleMode = "live" if is_live else "shadow"
         hits.append(RuleHit(rule.id, rule.version, mode, rule.score))
         if is_live:
-            text = book.explain(number, findings, place)
-            reasons.append(_rule_reason(rule.text, text, rule.reason, rule.score, rule.technique))
+            feature, value = book.value(number, findings, place) or (None, None)
+            text = _text(rule.text, book.explain(number, findings, place))
+            reasons.append(Reason(rule.reason, "rule", rule.score, text, feature, value, rule.technique))
             actions += [rule.action] if rule.action else []
     return hits, reasons, actions
 
 
-def _rule_reason(said: str, why: str, code: str, points: float, technique: str | None) -> Reason:
-    text = f"{said.rstrip('.')}: {why}" if said and why else said or why
-    return Reason(code, "rule", points, text, technique=technique)
+def _text(said: str, why: str) -> str:
+    return f"{said.rstrip('.')}: {why}" if said and why else said or why
 
 
 def _list_reason(each: ReadyList, findings: Findings, place: int) -> Reason:

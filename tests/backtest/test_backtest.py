@@ -1,12 +1,16 @@
 """A backtest tells what rules met, how right they were, and what would change; labels may be anything."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from app.cli.main import DONE, main
+from app.backtest.figures import changes
+from app.backtest.judging import JudgedOrders, Outcomes
+from app.cli.main import DONE, WRONG_USAGE, main
 from tests.harness import Input, click, label, order
 
 RULESET = """
@@ -98,3 +102,26 @@ def test_labels_of_every_kind_are_accounted_for(backtest: dict[str, Any]) -> Non
         "repeated": 1,
         "contradicting": 1,
     }
+
+
+def test_orders_that_only_one_side_has_seen_are_not_compared() -> None:
+    def judged(*ids: str) -> JudgedOrders:
+        actions = [int(order) % 6 for order in ids]
+        empty: tuple[tuple[str, str], ...] = ()
+        return JudgedOrders(
+            list(ids),
+            np.ones(len(ids)),
+            np.array(actions, np.int8),
+            np.zeros(len(ids), np.int8),
+            [empty] * len(ids),
+            [],
+        )
+
+    found = changes(judged("1", "2", "3"), replace(judged("1", "2", "3", "4"), action=np.zeros(4, np.int8)), Outcomes())
+    assert found["orders"] == 3
+    assert found["no_longer_stopped"]["orders"] == 1
+
+
+@pytest.mark.parametrize("flags", [[], ["x.jsonl", "--shop", "2000"], ["--shop", "2000", "--against", "y.yaml"]])
+def test_orders_come_from_one_place(flags: list[str]) -> None:
+    assert main(["rules", "backtest", "ruleset.yaml", *flags]) == WRONG_USAGE

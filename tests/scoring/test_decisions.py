@@ -226,6 +226,15 @@ def test_a_rules_reason_is_its_expression_with_the_values_put_in() -> None:
     }
 
 
+def test_the_reason_of_a_rule_about_one_field_carries_its_value() -> None:
+    rules = (rule("odd", "value % 2 == 1", 1), rule("at", 'currency == "EUR"', 2), rule("new", "not has_ordered", 3))
+    (risk,) = risks(worker(*rules).run(order("u", 0, "a", value=9.0)))
+    told = {
+        reason["code"]: (reason["feature"], reason["value"]) for reason in risk["reasons"] if reason["source"] == "rule"
+    }
+    assert told == {"ODD": ("value", 9.0), "AT": ("currency", "EUR"), "NEW": ("has_ordered", 0.0)}
+
+
 def test_reasons_are_at_most_five_strongest_first_of_rules_and_model_together() -> None:
     rules = [rule(f"r{abs(points)}", "true", points) for points in (1, 40, -30, 2, 3, 4)]
     (risk,) = risks(worker(*rules).run(order("u", 0, "a", value=50.0)))
