@@ -24,9 +24,9 @@ from app.text.recogniser import TextReader, Understood
 from app.text.slots import Slots
 from schemas.control import ModelControl, ModelStatus
 from schemas.outputs import Alert
-from schemas.topics import ALERTS, INTENT_EVENTS, MODEL_CONTROL, MODEL_STATUS
+from schemas.topics import ALERTS, INTENT_EVENTS, MODEL_CONTROL, MODEL_STATUS, RISK_EVENTS
 from tests.fakes import FakeIntentModel, FakeRiskModel, fake_models
-from tests.harness import MINUTE, SCORED_AT, Record, click, failures, on
+from tests.harness import MINUTE, SCORED_AT, Record, click, failures, on, order
 from tests.harness import Worker as Pipe
 
 NAME = "fake-intent"
@@ -51,6 +51,10 @@ class Sure(FakeIntentModel):
     def score(self, features: Floats, hidden: Floats) -> IntentScores:
         scores = super().score(features, hidden)
         return IntentScores(scores.hidden, scores.probabilities, np.full(len(features), 0.999, np.float32))
+
+
+class OtherRisk(FakeRiskModel):
+    version = "2"
 
 
 class Reader:
@@ -102,12 +106,12 @@ class Stage:
         self.texts = False
         self._users = 40
 
-        def no_other(version: str) -> FakeRiskModel:
-            raise Refused("there is none")
+        def load_risk(version: str) -> FakeRiskModel:
+            return OtherRisk()
 
         slots: list[Slot] = [
             IntentSlot(NAME, models.intent, "1", load),
-            RiskSlot("fake-risk", models.risk, "1", no_other),
+            RiskSlot("fake-risk", models.risk, "1", load_risk),
             TextSlot("fake-text", READERS["1"], "1", lambda version: READERS[version], is_paced=False),
         ]
         self.registry = ModelRegistry(
@@ -377,6 +381,18 @@ def test_an_alert_is_sent_again_until_the_broker_takes_it(monkeypatch: pytest.Mo
     monkeypatch.setattr("app.registry.notices._AGAIN_S", 0.0)
     asyncio.run(asyncio.wait_for(scenario(), 10))
     assert [notice.topic for notice in sent] == [ALERTS]
+
+
+def test_a_model_of_orders_is_promoted_and_the_one_before_asked_beside_it(stage: Stage) -> None:
+    promotion = promoted(nothing("fake-risk"), "2", "1", "", 0)
+    stage.hear(promotion)
+    (event,) = on(RISK_EVENTS, stage.pipe.run(order("u", 0, "order")))
+    assert event.body["model"]["version"] == "2"
+    (scored,) = stage.pipe.works[-1].effects.orders
+    assert scored.tried.replaced == pytest.approx(scored.probability)
+    stage.hear(rolled_back(promotion, "", 0))
+    (event,) = on(RISK_EVENTS, stage.pipe.run(order("u", MINUTE, "another")))
+    assert event.body["model"]["version"] == "1"
 
 
 TEXT = nothing("fake-text")
