@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from app.models.golden import golden_of, sample_inputs
 from app.models.manifest import MANIFEST_FILE, MODEL_FILE, read_manifest, write_manifest
@@ -79,11 +81,18 @@ def _rescore(*operators: tuple[str, float]) -> Callable[[Path], None]:
         (folder / MODEL_FILE).write_bytes(graph)
         manifest = read_manifest(folder / MANIFEST_FILE)
         outputs = [tensor.name for tensor in manifest.outputs]
-        golden = golden_of(session_of(graph), sample_inputs(manifest.inputs), outputs)
+        golden = golden_of(session_of(graph), _finite_rows(graph, sample_inputs(manifest.inputs)), outputs)
         digest = hashlib.sha256(graph).hexdigest()
         write_manifest(folder / MANIFEST_FILE, msgspec.structs.replace(manifest, digest=digest, golden=golden))
 
     return make
+
+
+def _finite_rows(graph: bytes, inputs: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """Those of the rows of ``inputs`` for which the purchase probability is a number."""
+    (purchase,) = session_of(graph).run([_OUTPUT.decode()], inputs)
+    kept = np.isfinite(purchase[:, 0])
+    return {name: values[kept] for name, values in inputs.items()}
 
 
 def _another_encoder(folder: Path) -> None:

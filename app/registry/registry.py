@@ -18,7 +18,7 @@ from app.kafka.compacted import Changes
 from app.ops.metrics import Metrics
 from app.registry.control import ControlUnreadable, canaried, decode, nothing, rolled_back, shadowed
 from app.registry.guard import Fault, Guard, Limits
-from app.registry.loading import Refused
+from app.registry.loading import Refused, short_turns
 from app.registry.notices import (
     Notice,
     Notices,
@@ -170,7 +170,8 @@ class ModelRegistry:
         loadable = {version for version in wanted if version is not None} - state.refused.keys()
         for version in state.slot.missing(loadable):
             try:
-                put = await asyncio.to_thread(state.slot.load, version)
+                with short_turns():
+                    put = await asyncio.to_thread(state.slot.load, version)
             except Refused as refusal:
                 self._refuse(state, control, version, str(refusal))
             else:

@@ -90,8 +90,8 @@ async def _controls(swaps: int, asked: list[float]) -> AsyncIterator[Changes]:
 
 def _figures(waits: np.ndarray, asked: np.ndarray, version: str) -> dict[str, object]:
     due, wait = waits[:, 0], waits[:, 1]
-    around = [wait[(due >= at) & (due < at + QUIET_S)].max() for at in asked]
-    quiet = [wait[(due >= at + QUIET_S) & (due < at + 2 * QUIET_S)].max() for at in asked]
+    around = [wait[(due >= at) & (due < at + QUIET_S)].max(initial=0) for at in asked]
+    quiet = [wait[(due >= at + QUIET_S) & (due < at + 2 * QUIET_S)].max(initial=0) for at in asked]
     return {
         "swaps": len(around),
         "served_at_the_end": version,
