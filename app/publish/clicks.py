@@ -95,9 +95,7 @@ def _values_of(scored: ScoredClicks, model: ModelRef, scored_at: int) -> list[by
     numbers = _numbers(scored, model, scored_at)
     width = numbers.shape[1]
     text = numbers.tobytes()
-    starts = _starts(scored.event_ids, scored.users, scored.session_ids)
-    if _has_outlook(scored):
-        starts = [start + more for start, more in zip(starts, _next_categories(scored), strict=True)]
+    starts = _starts(scored)
     return [
         start.encode() + text[at : at + width] for start, at in zip(starts, range(0, len(text), width), strict=True)
     ]
@@ -130,13 +128,14 @@ class TextPart(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     query_intent: str | None = None
 
 
-def _starts(sources: Sequence[str], users: Sequence[str], sessions: Sequence[str]) -> list[str]:
-    """The part of each event that has its texts."""
+def _starts(scored: ScoredClicks) -> list[str]:
+    """The part of each event that has its texts: ids, and where the next event may be."""
+    sources, users, sessions = scored.event_ids, scored.users, scored.session_ids
     if any(_NEEDS_ESCAPE.search("".join(texts)) for texts in (sources, users, sessions)):
         sources, users, sessions = _escaped(sources), _escaped(users), _escaped(sessions)
     return [
-        f'{{"event_id":"{source}:intent","source_event_id":"{source}","user_id":"{user}","session_id":"{session}",'
-        for source, user, session in zip(sources, users, sessions, strict=True)
+        f'{{"event_id":"{source}:intent","source_event_id":"{source}","user_id":"{user}","session_id":"{session}",{next_}'
+        for source, user, session, next_ in zip(sources, users, sessions, _next_categories(scored), strict=True)
     ]
 
 
@@ -146,13 +145,16 @@ def _has_outlook(scored: ScoredClicks) -> bool:
 
 def _next_categories(scored: ScoredClicks) -> list[str]:
     """Where the next event may be: this event's category with its probability; nothing where it has none."""
+    if not _has_outlook(scored):
+        return [""] * len(scored.clicks)
     names = [click.category or "" for click in scored.clicks]
     if _NEEDS_ESCAPE.search("".join(names)):
         names = _escaped(names)
-    chances = scored.outlook[:, OUTLOOK.index("same_category")].tolist()
+    millions = np.rint(scored.outlook[:, OUTLOOK.index("same_category")].astype(np.float64) * MILLION)
+    text = millionths(millions.astype(np.int64)).tobytes().decode()
     return [
-        f'"next_category":[{{"category":"{name}","probability":{chance:.6f}}}],' if name else ""
-        for name, chance in zip(names, chances, strict=True)
+        f'"next_category":[{{"category":"{name}","probability":{text[at : at + _CHANCE]}}}],' if name else ""
+        for name, at in zip(names, range(0, len(text), _CHANCE), strict=True)
     ]
 
 

@@ -136,10 +136,6 @@ def _constants(weights: IntentWeights, scaling: Scaling, tables: Tables) -> dict
     return {
         "one": np.array(1, np.float32),
         "feature_parts": np.array([numbers, 1, 1]),
-        "zero": np.array(0, np.float32),
-        "last_product": np.array(len(tables.products) - 1, np.float32),
-        "last_category": np.array(len(tables.categories) - 1, np.float32),
-        "columns": np.array([1]),
         "products": tables.products,
         "categories": tables.categories,
         "in_weight": np.vstack([of_numbers, from_inputs[numbers:]]),
@@ -191,11 +187,10 @@ def _nodes() -> list[NodeProto]:
 
 
 def _looked_up(what: str, table: str) -> list[NodeProto]:
-    """The row of ``table`` for each bucket; one out of range takes the nearest."""
+    """The row of ``table`` for each bucket, which must be one of the table's, as the catalogue sees to: every node more
+    would cost a call for each wave."""
     node = helper.make_node
     return [
-        node("Clip", [f"{what}_bucket", "zero", f"last_{what}"], [f"{what}_inside"]),
-        node("Cast", [f"{what}_inside"], [f"{what}_whole"], to=TensorProto.INT64),
-        node("Squeeze", [f"{what}_whole", "columns"], [f"{what}_index"]),
-        node("Gather", [table, f"{what}_index"], [f"of_{what}"], axis=0),
+        node("Cast", [f"{what}_bucket"], [f"{what}_index"], to=TensorProto.INT64),
+        node("GatherND", [table, f"{what}_index"], [f"of_{what}"]),
     ]

@@ -30,6 +30,7 @@ def graph() -> bytes:
 def test_all_turns_in_one_call_equal_a_call_for_each(users: int) -> None:
     model, random = IntentModel(graph(), "intent", "test"), np.random.default_rng(users)
     features = random.lognormal(1, 2, size=(TURNS, users, len(CLICK_FEATURES))).astype(np.float32)
+    features[..., NUMBERS:] = random.integers(0, 9, (TURNS, users, 2))
     hidden = random.normal(size=(users, HIDDEN_UNITS)).astype(np.float32)
 
     together = model.score_in_turn(features, hidden)
