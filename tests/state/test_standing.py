@@ -1,7 +1,7 @@
 """What decisions leave behind of a user is stored whole, and a freeze outlives the rest."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.state.standing import MOST_GROUPS, NO_DECISION, AlertGroup, Standing
@@ -13,6 +13,7 @@ groups = st.builds(AlertGroup, reason=hashes, until=times, first=times, count=st
 ids = st.binary(min_size=16, max_size=16)
 
 
+@settings(deadline=None)
 @given(st.builds(Standing, freeze=ids, freezer=hashes, latest=ids, order=hashes, groups=st.lists(groups, max_size=4)))
 def test_it_comes_back_as_it_was_stored(standing: Standing) -> None:
     assert Standing.unpacked(standing.packed()) == standing
