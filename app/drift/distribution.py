@@ -51,8 +51,10 @@ class Distribution:
         """The counts of rows with ``features`` [n, F] and ``scores`` [n]; values that are not finite are not known."""
         values = np.column_stack((features[:, self._columns], scores))
         with np.errstate(invalid="ignore"):
-            above = [(values > edges).sum(axis=0) for edges in self._edges]
-        return np.array([np.isfinite(values).sum(axis=0), *above], np.int64)
+            masks = [np.isfinite(values), *(values > edges for edges in self._edges)]
+        # A product with ones: adding up booleans costs several times as much.
+        ones = np.ones(len(values), np.float32)
+        return np.array([ones @ mask.astype(np.float32) for mask in masks], np.int64)
 
     def empty(self) -> Counts:
         """The counts of no rows."""

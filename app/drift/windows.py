@@ -20,6 +20,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 _MOST_PENDING = 2_048
+_NONE = -1  # number of no window
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class DriftLimits:
     """
 
     window_ms: int = 86_400_000
-    one_in: int = 8
+    one_in: int = 16
     min_rows: int = 1_000
     max_psi: float = 0.25
 
@@ -78,7 +79,7 @@ class _Open:
 
     counts: Counts
     time: StreamTime = field(default_factory=StreamTime)
-    number: int = -1
+    number: int = _NONE
     rows: int = 0
     first_ts: int = 0
     last_ts: int = 0
@@ -92,29 +93,32 @@ class Windows:
         self.limits = limits
         self._open: dict[int, _Open] = {}
         self._pending: list[Rows] = []
+        self._pending_rows = 0
 
     def take(self, rows: Rows) -> list[Window]:
         """Count rows in; tells the windows that they end, all of partitions that ``rows`` are of."""
         if len(rows) == 0:
             return []
         self._pending.append(rows)
-        if self._may_end(rows) or sum(map(len, self._pending)) > _MOST_PENDING:
+        self._pending_rows += len(rows)
+        if self.may_end(rows.partition, rows.ts) or self._pending_rows > _MOST_PENDING:
             return self._count()
         return []
+
+    def may_end(self, partition: NDArray[np.int32], ts: Ints) -> bool:
+        """Whether rows [n > 0] of these partitions at these times may end a window, or begin a partition's first."""
+        numbers = {self._open[one].number if one in self._open else _NONE for one in set(partition.tolist())}
+        numbers |= {int(ts.min()) // self.limits.window_ms, int(ts.max()) // self.limits.window_ms}
+        return len(numbers) > 1
 
     def drop(self, partition: int) -> None:
         """Forget a partition."""
         self._count()
         self._open.pop(partition, None)
 
-    def _may_end(self, rows: Rows) -> bool:
-        numbers = {partition: one.number for partition, one in self._open.items()}
-        found = zip(rows.partition.tolist(), (rows.ts // self.limits.window_ms).tolist(), strict=True)
-        return any(numbers.get(partition) != number for partition, number in found)
-
     def _count(self) -> list[Window]:
         """Count what is pending: many rows at once cost little more than few."""
-        pending, self._pending = self._pending, []
+        pending, self._pending, self._pending_rows = self._pending, [], 0
         if not pending:
             return []
         rows = _joined(pending)

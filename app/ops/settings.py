@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     drift_window_ms: int = Field(
         _DAY_MS, ge=0, description="ms of event time over which drift of the models is measured; 0: it is not"
     )
-    drift_one_in: int = Field(8, ge=1, le=1_000_000, description="one in so many clicks is looked at for drift")
+    drift_one_in: int = Field(16, ge=1, le=1_000_000, description="one in so many clicks is looked at for drift")
     drift_min_rows: int = Field(1_000, ge=1, description="looked at, by which a window is judged at the least")
     drift_max_psi: float = Field(0.25, gt=0, description="population stability index above which there is an alert")
 
