@@ -56,7 +56,11 @@ def test_an_empty_topic_is_ready_at_once(kafka: str, topic: str) -> None:
     assert asyncio.run(scenario()) == {}
 
 
-def test_a_missing_topic_is_ready_at_once_and_followed_when_it_is_made(kafka: str, topic: str) -> None:
+def test_a_missing_topic_is_ready_at_once_and_followed_when_it_is_made(
+    kafka: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.kafka.compacted._LOOK_FOR_TOPIC_S", 0.1)
+
     async def scenario() -> list[Changes]:
         async with aclosing(follow(kafka, topic)) as changes:
             seen = [await next_of(changes)]
