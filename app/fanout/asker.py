@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from app.velocity.definitions import UNUSUAL, Velocity
 from app.velocity.entities import ENTITIES, USER, Keys
 from app.velocity.kind import EntityKind
 from app.velocity.labels import LabelResolver
-from app.velocity.records import Asks, Ints, Labels, Mark
+from app.velocity.records import Asks, Ints, Labels, Mark, joined_asks, joined_labels
 from app.velocity.table import USUAL
 from app.velocity.windows import Floats
 
@@ -25,6 +26,7 @@ def owners_of(keys: Keys, partitions: int) -> Ints:
 class Piece:
     """Orders and labels of one partition in their turns, with the offsets of their records and the next ones."""
 
+    partition: int
     orders: Asks
     order_offsets: Ints
     labels: Labels
@@ -45,17 +47,15 @@ class Asked:
     batches: list[AskBatch]
 
 
-class Asker:
-    """One partition's.
+class Askers:
+    """Those of a process's partitions, whose users are in one table.
 
     Args:
-        partition: its number.
         partitions: of the topics.
         velocities: of all kinds; it computes the users'.
     """
 
-    def __init__(self, partition: int, partitions: int, velocities: Sequence[Velocity]) -> None:
-        self.partition = partition
+    def __init__(self, partitions: int, velocities: Sequence[Velocity]) -> None:
         self._partitions = partitions
         own = [velocity for velocity in velocities if velocity.entity == ENTITIES[USER]]
         self._places = np.array([i for i, velocity in enumerate(velocities) if velocity in own], np.int64)
@@ -63,17 +63,30 @@ class Asker:
         self.users = EntityKind(USER, [*own, USUAL])
         self.labels = LabelResolver(self.users.logs)
 
-    def ask(self, piece: Piece) -> Asked:
-        """Take a piece in, later than all before; tells what to send to every owner, also where that is nothing."""
-        orders = piece.orders
-        marks = self.labels.marks(orders, piece.labels)
+    def ask(self, pieces: Sequence[Piece]) -> list[Asked]:
+        """Take pieces of different partitions in, each later than all before of its own.
+
+        Tells of each what to send to every owner, also where that is nothing.
+        """
+        pieces = _in_one_row(pieces)
+        orders = joined_asks([piece.orders for piece in pieces])
+        marks = self.labels.marks(orders, joined_labels([piece.labels for piece in pieces]))
         of_user = self.users.apply(orders, [mark for mark in marks if mark.kind == USER])
         values = np.full((len(orders), self._width), np.nan)
         values[:, self._places] = of_user[:, :-1]
         orders = replace(orders, unusual=(of_user[:, -1] >= UNUSUAL).astype(np.int64))
-        owners = self._owners(orders)
+        bounds = np.cumsum([0, *(len(piece.orders) for piece in pieces)]).tolist()
+        return [
+            self._asked(replace(piece, orders=orders.where(np.arange(start, stop))), values[start:stop], marks)
+            for piece, (start, stop) in zip(pieces, pairwise(bounds), strict=True)
+        ]
+
+    def _asked(self, piece: Piece, values: Floats, marks: Sequence[Mark]) -> Asked:
+        turns = {*piece.orders.turn.tolist(), *piece.labels.turn.tolist()}
+        mine = [mark for mark in marks if mark.turn in turns and mark.kind != USER]
+        owners = self._owners(piece.orders)
         asked = (owners[:, None, :] == np.arange(self._partitions)[None, :, None]).any(axis=2)
-        batches = [self._batch(number, piece, orders, owners, marks) for number in range(self._partitions)]
+        batches = [self._batch(number, piece, owners, mine) for number in range(self._partitions)]
         return Asked(piece.order_offsets, values, asked.sum(axis=1), batches)
 
     def _owners(self, orders: Asks) -> Ints:
@@ -83,19 +96,30 @@ class Asker:
         owners[:, USER] = -1
         return owners
 
-    def _batch(self, number: int, piece: Piece, orders: Asks, owners: Ints, marks: Sequence[Mark]) -> AskBatch:
+    def _batch(self, number: int, piece: Piece, owners: Ints, marks: Sequence[Mark]) -> AskBatch:
         mine = owners == number
         rows = np.flatnonzero(mine.any(axis=1))
-        own = [mark for mark in marks if mark.kind != USER and mark.key % self._partitions == number]
+        own = [mark for mark in marks if mark.key % self._partitions == number]
         return AskBatch(
-            source=self.partition,
+            source=piece.partition,
             watermark=piece.watermark,
             orders=piece.next_orders,
             labels=piece.next_labels,
             idle=piece.idle,
-            asks=_ask_rows(piece.order_offsets[rows], orders.where(rows), mine[rows]),
+            asks=_ask_rows(piece.order_offsets[rows], piece.orders.where(rows), mine[rows]),
             marks=_mark_rows(piece, own),
         )
+
+
+def _in_one_row(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces with turns that rise from one to the next."""
+    found, base = [], 0
+    for piece in pieces:
+        last = max([-1, *piece.orders.turn.tolist(), *piece.labels.turn.tolist()])
+        orders = replace(piece.orders, turn=piece.orders.turn + base)
+        found.append(replace(piece, orders=orders, labels=replace(piece.labels, turn=piece.labels.turn + base)))
+        base += last + 1
+    return found
 
 
 def _ask_rows(offsets: Ints, orders: Asks, mine: NDArray[np.bool_]) -> NDArray[np.void]:

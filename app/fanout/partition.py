@@ -1,26 +1,20 @@
-"""Both sides of one partition: its orders and labels as an asker, its entities as an owner, and what awaits answers."""
+"""One partition's orders and labels on their way: aligned, asked about, and waiting for answers in their turns."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from app.events.align import Aligned, Aligner
 from app.events.decode import Decoder
 from app.events.records import Columns, gather
-from app.fanout.asker import Asked, Asker, Piece
+from app.fanout.asker import Piece
 from app.fanout.joiner import Joiner
-from app.fanout.messages import AnswerBatch, AskBatch
-from app.fanout.owner import Owner
+from app.fanout.messages import AnswerBatch
 from app.kafka.fetched import Fetched
-from app.velocity.definitions import Velocity
 from app.velocity.records import asks_of, labels_of
 from app.velocity.stream import TURNS
 from schemas.events import Label, Order
 from schemas.topics import LABELS, ORDERS
-
-ASKS, ANSWERS = "velocity-asks", "velocity-answers"
-"""The internal topics; they have as many partitions as the inputs."""
 
 _SAY_IDLE_EVERY_S = 0.1
 _MAX_VALUE_BYTES = 1 << 20
@@ -29,37 +23,17 @@ Lag = Callable[[str], int | None]
 """Records of an input topic of the partition that the broker has and this has not; None while that is unknown."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Message:
-    """A record for an internal topic."""
-
-    topic: str
-    partition: int
-    value: bytes
-
-
 class FanOutPartition:
-    """One partition's part; pure: time and lag come in, messages go out.
+    """What one partition's orders and labels go through; pure: time and lag come in.
 
     Args:
         number: of the partition.
-        partitions: of all topics.
-        velocities: what is computed.
         deadline: see `Joiner`.
         max_idle: seconds to wait for labels or orders that have none left, as the step's alignment does.
     """
 
-    def __init__(
-        self,
-        number: int,
-        partitions: int,
-        velocities: Sequence[Velocity],
-        deadline: float | None,
-        max_idle: float = 0.003,
-    ) -> None:
+    def __init__(self, number: int, deadline: float | None, max_idle: float = 0.003) -> None:
         self.number = number
-        self.asker = Asker(number, partitions, velocities)
-        self.owner = Owner(number, partitions, velocities)
         self.joiner = Joiner(deadline)
         self._aligner = Aligner(number, TURNS, max_idle)
         self._decoder = Decoder(_MAX_VALUE_BYTES, lambda user, partition: True)
@@ -76,27 +50,15 @@ class FanOutPartition:
         """Take in what was fetched of orders or labels."""
         self._aligner.add(self._decoder.decode(fetched))
 
-    def asks(self, lag: Lag, now: float, limit: int) -> list[Message]:
-        """What to tell the owners: of at most ``limit`` records, or that there are no more."""
+    def piece(self, lag: Lag, now: float, limit: int) -> Piece | None:
+        """At most ``limit`` records to ask about, or that there are no more, which is said again and again."""
         aligned = self._aligner.take(lag, now, limit)
         is_last = self._aligner.records == 0 and all(lag(topic) == 0 for topic in TURNS)
         said_at = self._idle_said_at
         if aligned is None and not (is_last and (said_at is None or now - said_at >= _SAY_IDLE_EVERY_S)):
-            return []
+            return None
         self._idle_said_at = now if is_last else None
-        asked = self.asker.ask(self._piece(aligned, is_last))
-        self.joiner.expect(asked, now)
-        return self._messages(asked)
-
-    def answers(self, asks: Sequence[tuple[int, bytes]], now_ms: int) -> list[Message]:
-        """What to answer to the messages that came in, each with the time in ms at which it was written.
-
-        Raises:
-            BadMessage: of another layout, or damaged.
-        """
-        for sent_at, value in asks:
-            self.owner.add(AskBatch.decoded(value), sent_at)
-        return [Message(ANSWERS, source, batch.encoded()) for source, batch in self.owner.take(now_ms).items()]
+        return self._piece(aligned, is_last)
 
     def receive(self, answers: Sequence[bytes]) -> None:
         """Take answers in.
@@ -107,9 +69,6 @@ class FanOutPartition:
         for value in answers:
             self.joiner.receive(AnswerBatch.decoded(value))
 
-    def _messages(self, asked: Asked) -> list[Message]:
-        return [Message(ASKS, owner, batch.encoded()) for owner, batch in enumerate(asked.batches)]
-
     def _piece(self, aligned: Aligned | None, is_last: bool) -> Piece:
         records = gather([aligned] if aligned else [], TURNS)
         orders, labels = records.topics[ORDERS], records.topics[LABELS]
@@ -117,6 +76,7 @@ class FanOutPartition:
         self._watermark = max([self._watermark, *orders.ts.tolist(), *labels.ts.tolist()])
         named = np.flatnonzero([isinstance(label, Label) and bool(label.order_id) for label in labels.events])
         return Piece(
+            partition=self.number,
             orders=asks_of(_orders(orders), orders.users, orders.position, orders.ts, orders.ts),
             order_offsets=orders.offsets,
             labels=labels_of(_labels(labels), labels.users, labels.position, labels.ts),

@@ -7,19 +7,16 @@ leave out what they have taken, and the first answer counts.
 import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from app.fanout.joiner import Joined
-from app.fanout.partition import ANSWERS, ASKS, FanOutPartition, Message
+from app.fanout.parts import ANSWERS, ASKS, MOST_WAITING, STEP_RECORDS, FanOutParts, Message
 from app.kafka.fetched import Fetched
 from app.velocity.definitions import Velocity
 from app.velocity.stream import TURNS
 
 _POLL_MS = 5
-_STEP_RECORDS = 8_192
-_MOST_WAITING = 32_768  # records of a partition that wait to be asked about, or orders that wait for answers
 
 OnJoined = Callable[[int, Sequence[Joined]], None]
 """Told the orders of a partition that go on, in their turns."""
@@ -46,7 +43,7 @@ class FanOut:
         on_joined: OnJoined,
         deadline: float | None,
     ) -> None:
-        self.parts = {number: FanOutPartition(number, partitions, velocities, deadline) for number in mine}
+        self.parts = FanOutParts(mine, partitions, velocities, deadline)
         self._on_joined = on_joined
         self._received: dict[TopicPartition, int] = {}
         self._sending: set[asyncio.Future[object]] = set()
@@ -79,39 +76,38 @@ class FanOut:
 
     async def _begin(self) -> None:
         topics = (*TURNS, ASKS, ANSWERS)
-        assigned = [TopicPartition(topic, number) for topic in topics for number in self.parts]
+        assigned = [TopicPartition(topic, number) for topic in topics for number in self.parts.partitions]
         self._consumer.assign(assigned)
         await self._consumer.seek_to_beginning(*assigned)
         self._received = {tp: await self._consumer.position(tp) for tp in assigned}
 
     async def _turn(self) -> None:
-        fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_STEP_RECORDS)
-        now = time.monotonic()
-        now_ms = time.time_ns() // 1_000_000
-        messages: list[Message] = []
+        fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=STEP_RECORDS)
+        now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
+        asks: dict[int, list[tuple[int, bytes]]] = {}
         for tp, records in fetched.items():
             if tp.topic in TURNS:
-                self.parts[tp.partition].feed(_fetched(tp, records))
+                self.parts.partitions[tp.partition].feed(_fetched(tp, records))
                 self._received[tp] = await self._consumer.position(tp)
-        for number, part in self.parts.items():
-            self._throttle(number, part)
-            part.receive([record.value for record in fetched.get(TopicPartition(ANSWERS, number), [])])
-            if part.joiner.waiting < _MOST_WAITING:
-                messages += part.asks(partial(self._lag, number), now, _STEP_RECORDS)
-            asks = fetched.get(TopicPartition(ASKS, number), [])
-            messages += part.answers([(record.timestamp, record.value) for record in asks], now_ms)
-            if joined := part.joiner.take(now):
-                self._on_joined(number, joined)
-        await self._send(messages)
+            elif tp.topic == ANSWERS:
+                self.parts.partitions[tp.partition].receive([record.value for record in records])
+            else:
+                asks[tp.partition] = [(record.timestamp, record.value) for record in records]
+        await self._send(self.parts.answers(asks, now_ms))
+        await self._send(self.parts.asks(self._lag, now))
+        for number, joined in self.parts.joined(now).items():
+            self._on_joined(number, joined)
+        self._throttle()
 
-    def _throttle(self, number: int, part: FanOutPartition) -> None:
+    def _throttle(self) -> None:
         """Read no more input of a partition while much of it waits."""
-        inputs = [TopicPartition(topic, number) for topic in TURNS]
         paused = self._consumer.paused()
-        if part.buffered > _MOST_WAITING and not paused & set(inputs):
-            self._consumer.pause(*inputs)
-        elif part.buffered <= _MOST_WAITING // 2 and paused & set(inputs):
-            self._consumer.resume(*inputs)
+        for number, part in self.parts.partitions.items():
+            inputs = [TopicPartition(topic, number) for topic in TURNS]
+            if part.buffered > MOST_WAITING and not paused & set(inputs):
+                self._consumer.pause(*inputs)
+            elif part.buffered <= MOST_WAITING // 2 and paused & set(inputs):
+                self._consumer.resume(*inputs)
 
     def _lag(self, number: int, topic: str) -> int | None:
         tp = TopicPartition(topic, number)

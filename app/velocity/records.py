@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.velocity.entities import Keys, entity_key, entity_keys, order_key
+from app.velocity.entities import ENTITIES, Keys, entity_key, entity_keys, order_key
 from schemas.events import Label, Order
 
 Ints = NDArray[np.int64]
@@ -104,3 +105,30 @@ def labels_of(labels: Sequence[Label], users: Sequence[str], turn: Ints, ts: Int
         order=np.array([order_key(label.order_id or "") for _, label in about], np.uint64),
         bad=np.array([label.label != LEGITIMATE for _, label in about], np.bool_),
     )
+
+
+def joined_asks(parts: Sequence[Asks]) -> Asks:
+    """Orders one part after the other, without what is known of their amounts."""
+    return Asks(
+        turn=_joined([part.turn for part in parts], np.int64),
+        ts=_joined([part.ts for part in parts], np.int64),
+        believed=_joined([part.believed for part in parts], np.int64),
+        amount=_joined([part.amount for part in parts], np.int64),
+        order=_joined([part.order for part in parts], np.uint64),
+        entities=np.concatenate([np.zeros((0, len(ENTITIES)), np.uint64), *(part.entities for part in parts)]),
+    )
+
+
+def joined_labels(parts: Sequence[Labels]) -> Labels:
+    """Labels one part after the other."""
+    return Labels(
+        turn=_joined([part.turn for part in parts], np.int64),
+        ts=_joined([part.ts for part in parts], np.int64),
+        user=_joined([part.user for part in parts], np.uint64),
+        order=_joined([part.order for part in parts], np.uint64),
+        bad=_joined([part.bad for part in parts], np.bool_),
+    )
+
+
+def _joined(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
+    return np.concatenate([np.zeros(0, dtype), *parts])

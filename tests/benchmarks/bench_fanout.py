@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
 
 from app.fanout.joiner import Joined
-from app.fanout.partition import ANSWERS, ASKS
+from app.fanout.parts import ANSWERS, ASKS
 from app.fanout.service import FanOut
 from app.features.payments import PAYMENT_VELOCITIES
 from app.kafka.devbroker import DevelopmentBroker
@@ -101,12 +101,17 @@ def topics() -> list[Topic]:
 
 
 def run_workers(
-    broker: str, folder: Path, velocities: Sequence[Velocity], counts: Sequence[int], deadline: float | None
+    broker: str,
+    folder: Path,
+    velocities: Sequence[Velocity],
+    counts: Sequence[int],
+    deadline: float | None,
+    shares: Sequence[tuple[int, ...]],
 ) -> list[multiprocessing.process.BaseProcess]:
-    """Start a process for each half of the partitions."""
+    """Start a process for each share of the partitions."""
     context = multiprocessing.get_context("spawn")
     started: list[multiprocessing.process.BaseProcess] = []
-    for number, mine in enumerate(HALVES):
+    for number, mine in enumerate(shares):
         own = sum(counts[partition] for partition in mine)
         arguments = (broker, mine, velocities, own, folder / f"{number}.npz", deadline)
         process = context.Process(target=worker, args=arguments)
@@ -148,7 +153,7 @@ def exact(batches: int | None) -> dict[str, object]:
         asyncio.run(create_topics(kafka.address, topics()))
         asyncio.run(send(islice(open_recording([PAYMENTS], "payments-handbook"), batches), kafka.address))
         begun = time.monotonic()
-        processes = run_workers(kafka.address, folder, HANDBOOK, counts, None)
+        processes = run_workers(kafka.address, folder, HANDBOOK, counts, None, HALVES)
         files = [np.load(file) for file in saved(folder, processes, 3_000)]
         seconds = time.monotonic() - begun
     names = np.concatenate([file["names"] for file in files])
@@ -161,14 +166,14 @@ def exact(batches: int | None) -> dict[str, object]:
 
 
 def latency(rate: int, seconds: int) -> dict[str, object]:
-    """From an order's append to its velocities, at a steady rate, with two processes."""
+    """From an order's append to its velocities, at a steady rate, with one process."""
     with tempfile.TemporaryDirectory(prefix="sluice-fanout-") as name, DevelopmentBroker(Path(name) / "kafka") as kafka:
         folder = Path(name)
         asyncio.run(create_topics(kafka.address, topics()))
         users = [f"u{number}" for number in range(4_000)]
         plan = np.random.default_rng(1).integers(0, len(users), rate * seconds)
         counts = np.bincount(partitions_of([users[i].encode() for i in plan], PARTITIONS), minlength=PARTITIONS)
-        processes = run_workers(kafka.address, folder, WATCHED, counts.tolist(), 0.25)
+        processes = run_workers(kafka.address, folder, WATCHED, counts.tolist(), 0.25, [tuple(range(PARTITIONS))])
         time.sleep(8)
         appended = asyncio.run(_paced(kafka.address, [users[i] for i in plan], rate))
         files = [np.load(file) for file in saved(folder, processes, 120)]

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
 
 from app.fanout.joiner import Joined
-from app.fanout.partition import ANSWERS, ASKS
+from app.fanout.parts import ANSWERS, ASKS
 from app.fanout.service import FanOut
 from app.velocity.catalogue import CATALOGUE
 from app.velocity.entities import ENTITIES
