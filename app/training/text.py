@@ -26,7 +26,7 @@ from app.training.text_sets import HEADS, PLACES, LabelledTexts, read_texts
 from app.training.text_trainer import Recipe, TextSet, batches, counted, fit_text, rarity
 from schemas.outputs import QUERY_INTENTS
 
-RECIPE: Final = Recipe(epochs=6)
+RECIPE: Final = Recipe(units=32, members=2, epochs=6)
 SEED: Final = RECIPE.seed
 FEELING_UNITS: Final = 12
 WANTED: Final = HEADS[0].size + HEADS[1].size
@@ -54,7 +54,7 @@ def train_text(
 def _learned(texts: TextSet, recipe: Recipe, reporter: Reporter) -> TextWeights:
     """Intents and feelings learn apart, each with its own units: together, both were told worse."""
     rare = rarity(texts.counts)
-    feelings = replace(recipe, units=FEELING_UNITS)
+    feelings = replace(recipe, units=FEELING_UNITS, members=1, epochs=(recipe.epochs + 1) // 2)
     wanted, felt = texts.having(0, WANTED), texts.having(WANTED, texts.truth.shape[1])
     advance = reporter.stage("learn", batches(wanted, recipe) + batches(felt, feelings))
     return beside(

@@ -1,17 +1,19 @@
 """The text trainer: it learns, repeats itself, and its graph equals it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from app.cli.errors import UsageProblem
 from app.evaluation.shopper.load import folded, held_out, shopper
 from app.models.session import session_of
 from app.models.text import OUTPUTS, TextModel, feeds_of
 from app.text.ngrams import bag_of
 from app.training.text_figures import Told, text_figures
 from app.training.text_graph import TextWeights, beside, sigmoid, text_graph
-from app.training.text_sets import HEADS, LabelledTexts, customer_turns, truth_of, written_and_made
+from app.training.text_sets import HEADS, LabelledTexts, customer_turns, read_texts, truth_of, written_and_made
 from app.training.text_trainer import Recipe, TextSet, counted, fit_text, rarity
 from tests.text.test_ngrams import WILD
 
@@ -118,6 +120,11 @@ def test_a_dialogue_gives_its_customers_turns_with_what_the_annotators_read_in_t
         "S_mean": 1.0,
     }
     assert list(customer_turns(dialogue)) == [("it broke help", 0.75, 0.0), ("thanks", 0.75, 0.5)]
+
+
+def test_a_missing_set_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match=r"text_bitext_support.*--data"):
+        read_texts(tmp_path, True, 1, lambda steps: None)
 
 
 def test_figures_of_texts_out_of_scope_count_apart() -> None:
