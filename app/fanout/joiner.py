@@ -48,7 +48,8 @@ class Joiner:
     """One partition's.
 
     Args:
-        deadline: seconds an order waits for its answers at most; None without limit, as while a backlog is read.
+        deadline: seconds an order waits for its answers at most, while its input has been read to the end; in a backlog
+            they are on their way, however long it takes. None: always without limit.
     """
 
     def __init__(self, deadline: float | None) -> None:
@@ -57,6 +58,7 @@ class Joiner:
         self._turns: deque[int] = deque()
         self._orders: dict[int, _Answers] = {}
         self._next = 0  # offsets below are through
+        self._live_since: float | None = None
 
     @property
     def waiting(self) -> int:
@@ -78,15 +80,22 @@ class Joiner:
         while len(self._orders) - len(self._turns) > _MOST_EARLY:
             del self._orders[next(offset for offset, order in self._orders.items() if order.own is None)]
 
-    def take(self, now: float) -> list[Joined]:
-        """The orders that go on now, in their turns."""
+    def take(self, now: float, is_live: bool) -> list[Joined]:
+        """The orders that go on now, in their turns; ``is_live`` if their input has been read to the end."""
+        if not is_live or self._live_since is None:
+            self._live_since = now if is_live else None
         found = []
         while self._turns:
             order = self._orders[self._turns[0]]
-            if not order.complete and (self.deadline is None or now - order.since < self.deadline):
+            if not order.complete and not self._is_over(order, now):
                 break
             offset = self._turns.popleft()
             found.append(self._orders.pop(offset).joined(offset))
             self.partial += found[-1].partial
             self._next = offset + 1
         return found
+
+    def _is_over(self, order: _Answers, now: float) -> bool:
+        if self.deadline is None or self._live_since is None:
+            return False
+        return now - max(order.since, self._live_since) >= self.deadline

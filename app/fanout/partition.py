@@ -46,6 +46,10 @@ class FanOutPartition:
         """Orders and labels that wait for alignment."""
         return self._aligner.records
 
+    def is_live(self, lag: Lag) -> bool:
+        """Whether orders and labels have been read to their ends."""
+        return self._aligner.records == 0 and all(lag(topic) == 0 for topic in TURNS)
+
     def feed(self, fetched: Fetched) -> None:
         """Take in what was fetched of orders or labels."""
         self._aligner.add(self._decoder.decode(fetched))
@@ -53,7 +57,7 @@ class FanOutPartition:
     def piece(self, lag: Lag, now: float, limit: int) -> Piece | None:
         """At most ``limit`` records to ask about, or that there are no more, which is said again and again."""
         aligned = self._aligner.take(lag, now, limit)
-        is_last = self._aligner.records == 0 and all(lag(topic) == 0 for topic in TURNS)
+        is_last = self.is_live(lag)
         said_at = self._idle_said_at
         if aligned is None and not (is_last and (said_at is None or now - said_at >= _SAY_IDLE_EVERY_S)):
             return None

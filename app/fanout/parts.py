@@ -74,9 +74,11 @@ class FanOutParts:
         found = self.owners.take(now_ms)
         return [Message(ANSWERS, source, batch.encoded()) for (_, source), batch in found.items()]
 
-    def joined(self, now: float) -> dict[int, list[Joined]]:
+    def joined(self, lag: TopicLag, now: float) -> dict[int, list[Joined]]:
         """The orders that go on now, by partition."""
-        found = {number: part.joiner.take(now) for number, part in self.partitions.items()}
+        found = {
+            number: part.joiner.take(now, part.is_live(_of(lag, number))) for number, part in self.partitions.items()
+        }
         return {number: orders for number, orders in found.items() if orders}
 
 

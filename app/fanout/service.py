@@ -95,7 +95,7 @@ class FanOut:
                 asks[tp.partition] = [(record.timestamp, record.value) for record in records]
         await self._send(self.parts.answers(asks, now_ms))
         await self._send(self.parts.asks(self._lag, now))
-        for number, joined in self.parts.joined(now).items():
+        for number, joined in self.parts.joined(self._lag, now).items():
             self._on_joined(number, joined)
         self._throttle()
 
