@@ -19,6 +19,9 @@ from app.ops.settings import Settings
 
 MORE = {
     "explain": Lazy("app.cli.models_explain:explain", "Say why recorded clicks are scored as they are."),
+    "optimise": Lazy(
+        "app.cli.models_optimise:optimise", "Make smaller and faster variants of a model, and measure them beside it."
+    ),
 }
 
 _Result = TypeVar("_Result")
