@@ -25,14 +25,11 @@ from app.state.columns import Lifetimes
 from app.text.ngrams import FEATURES
 from app.training.click_sets import read_click_set
 from app.training.progress import Reporter, bars
-from app.training.storing import REPORT_FILE, Trained, store
+from app.training.storing import MEASURED_FILE, REPORT_FILE, Trained, store
 from app.training.text import SEED
 from app.training.text_sets import written_and_made
 
 ORIGINAL: Final = "original"
-MEASURED_FILE: Final = "measured.onnx"
-"""Beside a model that learned from the measured days too: the same as it was before."""
-
 _TEXTS_MADE: Final = 2_000
 _TEXTS: Final = 4_000
 
@@ -150,10 +147,9 @@ def _keep(
         metrics={name: {"model": chosen.figures[name], "original": original.figures[name]} for name in chosen.figures},
         golden=None if manifest.golden is None else _golden(graph, manifest, manifest.golden),
     )
-    folder = store(repository, Trained(graph, kept))
     before = stored.path.parent / MEASURED_FILE
-    if before.is_file():
-        (folder / MEASURED_FILE).write_bytes(recipe.make(before.read_bytes()))
+    files = {MEASURED_FILE: recipe.make(before.read_bytes())} if before.is_file() else {}
+    store(repository, Trained(graph, kept, files))
     return version
 
 
