@@ -18,6 +18,7 @@ from app.models.repository import versions
 from app.ops.settings import Settings
 
 MORE = {
+    "card": Lazy("app.cli.models_card:card", "Write the card of a version, its figures by group measured anew."),
     "explain": Lazy("app.cli.models_explain:explain", "Say why recorded clicks are scored as they are."),
     "optimise": Lazy(
         "app.cli.models_optimise:optimise", "Make smaller and faster variants of a model, and measure them beside it."

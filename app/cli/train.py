@@ -71,6 +71,7 @@ def train(kind: Kind, quick: bool, data: Path, from_topics: bool, as_json: bool,
 
 
 def _trained(kind: Kind, quick: bool, data: Path, settings: Settings) -> dict[str, object]:
+    from app.cards.writing import write_card
     from app.training.progress import bars
     from app.training.run import trained
     from app.training.storing import store
@@ -80,6 +81,9 @@ def _trained(kind: Kind, quick: bool, data: Path, settings: Settings) -> dict[st
     with bars() as reporter:
         model = trained(kind, data, version, _now(), lifetimes_of(settings), quick, reporter)
     folder = store(settings.model_repository, model)
+    if not quick:
+        with bars() as reporter:
+            write_card(settings.model_repository, kind, version, data, lifetimes_of(settings), reporter)
     return {
         "model": f"{kind}/{version}",
         "folder": folder,

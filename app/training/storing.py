@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from app.cards.card import CARD_FILE, card
 from app.models.golden import golden_of, sample_inputs
 from app.models.manifest import MANIFEST_FILE, MODEL_FILE, DataFile, Manifest, write_manifest
 from app.models.session import session_of
@@ -28,7 +29,7 @@ class Trained:
 def store(repository: Path, trained: Trained) -> Path:
     """Write the model where its manifest says, and return the folder. The manifest comes last: without it, no model.
 
-    A manifest without a golden batch gets one.
+    A manifest without a golden batch gets one. The card has no figures by group: see `app.cards.writing`.
     """
     folder = repository / trained.manifest.name / trained.manifest.version
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,6 +37,7 @@ def store(repository: Path, trained: Trained) -> Path:
     for name, content in trained.files.items():
         (folder / name).write_bytes(content)
     (folder / REPORT_FILE).write_text(_report(trained), encoding="utf-8")
+    (folder / CARD_FILE).write_text(card(trained.manifest, []), encoding="utf-8")
     write_manifest(folder / MANIFEST_FILE, with_golden(trained.graph, trained.manifest))
     return folder
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.cards.card import CARD_FILE
 from app.features.clicks import CLICK_FEATURES
 from app.features.orders import ORDER_FEATURES
 from app.models.manifest import MANIFEST_FILE, read_manifest
@@ -14,7 +15,7 @@ from app.state.rows import HIDDEN_UNITS
 from app.training.storing import CURVES_FILE, MEASURED_FILE, REPORT_FILE
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent / "onnx"
-ALWAYS = {"model.onnx", MANIFEST_FILE, REPORT_FILE}
+ALWAYS = {"model.onnx", MANIFEST_FILE, REPORT_FILE, CARD_FILE}
 FOLDERS = sorted(path.parent for path in REPOSITORY.glob(f"*/*/{MANIFEST_FILE}"))
 
 

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from app.cards.card import CARD_FILE
 from app.models.manifest import MANIFEST_FILE, read_manifest
 from app.models.runtime import load_intent, load_risk
 from app.training.click_sets import ClickSet, read_click_set
@@ -51,6 +52,7 @@ def test_a_trained_intent_model_beats_the_prior_and_loads(clicks: ClickSet, tmp_
         MANIFEST_FILE,
         REPORT_FILE,
         CURVES_FILE,
+        CARD_FILE,
     }
     model = load_intent(tmp_path)
     for question in ("purchase", "session_end"):
