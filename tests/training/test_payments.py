@@ -14,7 +14,7 @@ START = round(LEARN[0].timestamp() * 1000)
 DAYS = (MEASURE[1] - LEARN[0]).days
 
 
-def made_up(rows: int = 6_000) -> Payments:
+def made_up(rows: int = 4_000) -> Payments:
     """Three weeks, in which payments above 220 are frauds, and one in three at a terminal with known frauds."""
     random = np.random.default_rng(3)
     names = [feature.name for feature in PAYMENT_FEATURES]
@@ -45,7 +45,7 @@ def test_cards_of_known_frauds_are_left_out_from_the_eighth_day_on() -> None:
 
 
 def test_it_learns_what_there_is_to_learn_and_says_where_a_team_should_look() -> None:
-    trained = fit_payments(made_up(), DataFile("made up", "0" * 64, "none", 6_000), "1", "2026-01-01T00:00:00+00:00")
+    trained = fit_payments(made_up(), DataFile("made up", "0" * 64, "none", 4_000), "1", "2026-01-01T00:00:00+00:00")
     figures = trained.manifest.metrics["payments_handbook"]
     assert figures["model"]["average_precision"] > figures["logistic"]["average_precision"] > 0.2
     assert figures["model"]["recall_at_1pct_fpr"] > 0.6

@@ -51,7 +51,7 @@ def streams(draw: st.DrawFn) -> list[Event]:
     return events
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(streams(), st.lists(st.integers(0, 40)))
 def test_every_value_is_that_of_the_reference_however_the_stream_is_cut(events: list[Event], cuts: list[int]) -> None:
     reference = NaiveVelocities(WANTED)
@@ -62,7 +62,7 @@ def test_every_value_is_that_of_the_reference_however_the_stream_is_cut(events: 
         np.testing.assert_allclose(found[row], values, rtol=1e-9, atol=1e-7, err_msg=str(events))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(streams(), st.lists(st.integers(0, 40)))
 def test_values_are_equal_to_the_last_bit_however_the_stream_is_cut(events: list[Event], cuts: list[int]) -> None:
     np.testing.assert_array_equal(replayed(events, cuts), replayed(events, range(len(events))))
