@@ -10,6 +10,7 @@ import structlog
 from numpy.typing import NDArray
 
 from app.cli.errors import UsageProblem
+from app.models.bound import BoundSession
 from app.models.repository import StoredModel
 
 Provider = Literal["auto", "cpu", "cuda"]
@@ -31,7 +32,7 @@ class Session(Protocol):
 
 
 def open_session(model: StoredModel, provider: Provider) -> Session:
-    """A session of ``model``.
+    """A session of ``model``; on CUDA, with bound inputs and outputs.
 
     ``auto`` takes CUDA where this ONNX Runtime has it; where CUDA was wanted and does not work, the session runs on
     the CPU and one warning says so, once per reason and process.
@@ -50,8 +51,11 @@ def open_session(model: StoredModel, provider: Provider) -> Session:
             ) from error
         _warn_once(f"CUDA does not start ({error})")
         return open_session(model, "cpu")
-    if _CUDA in providers and _CUDA not in session.get_providers():
-        _warn_once("CUDA does not start (see ONNX Runtime's requirements for CUDA and cuDNN)")
+    if _CUDA not in providers:
+        return session
+    if _CUDA in session.get_providers():
+        return BoundSession(session)
+    _warn_once("CUDA does not start (see ONNX Runtime's requirements for CUDA and cuDNN)")
     return session
 
 
