@@ -1,6 +1,7 @@
 """The records of an experiment, from a folder of a replay or from the topics."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def from_topics(broker: str) -> Published:
     Raises:
         UsageProblem: no broker answers, or topics are missing.
     """
+    # What aiokafka would log about a missing broker is in the one line that the command ends with.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         return asyncio.run(_read(broker))
     except (TopicError, KafkaError) as error:

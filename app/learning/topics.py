@@ -1,6 +1,7 @@
 """Reading the topics of a broker back, as the settings of its workers have it."""
 
 import asyncio
+import logging
 
 from aiokafka.errors import KafkaError
 
@@ -38,6 +39,8 @@ def read_back(models: Models, settings: Settings, reporter: Reporter) -> tuple[G
     Raises:
         UsageProblem: no broker answers, or topics are missing.
     """
+    # What aiokafka would log about a missing broker is in the one line that the command ends with.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     partitions = _partitions(settings.broker)
     lifetimes = Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)
     limits = Limits(settings.max_batch_records, settings.max_value_bytes, 0.0)

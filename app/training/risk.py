@@ -37,6 +37,7 @@ Flags = NDArray[np.bool_]
 _GENUINE_SHARE = 0.3
 _SHARES = {PAYMENTS.name: 0.8, ORDER_SHOP.name: 0.2}
 """How much each set counts, chosen on the second parts (the shop's patterns are plain and need little); others: 1."""
+_STEP = 1e-4  # between probabilities that bound bands
 _ALERTS, _URGENT_ALERTS = 0.01, 0.0025
 """Of a shop's orders: how many a team can look at, and how many at once."""
 
@@ -138,8 +139,11 @@ def _calibration(sets: Sequence[OrderSet], weights: RiskWeights) -> tuple[float,
 def _mapping(one: OrderSet, weights: RiskWeights) -> ScoreMapping:
     """The bands that flag as many of the orders of ``one``'s second part as a team can look at."""
     probabilities = probability(weights.log_odds(one.rows.features[one.part == CHOOSE]))
-    elevated, highest = np.quantile(probabilities, [1 - _ALERTS, 1 - _URGENT_ALERTS])
-    return ScoreMapping(p_elevated=round(float(elevated), 4), p_highest=round(float(highest), 4))
+    found = np.quantile(probabilities, [1 - _ALERTS, 1 - _URGENT_ALERTS]).tolist()
+    # Where good and bad are told apart for sure, both may be 0 or 1, which bound no band.
+    elevated = min(max(round(found[0], 4), _STEP), 1 - 2 * _STEP)
+    highest = min(max(round(found[1], 4), elevated + _STEP), 1 - _STEP)
+    return ScoreMapping(p_elevated=round(elevated, 4), p_highest=round(highest, 4))
 
 
 def _figures(sets: Sequence[OrderSet], model: RiskModel) -> Figures:

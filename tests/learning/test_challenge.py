@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from app.cli.errors import UsageProblem
@@ -50,12 +49,10 @@ def test_an_intent_challenger_beats_a_champion_that_knows_nothing(held: Gathered
 
 
 def test_a_risk_challenger_learns_from_labels_and_counts_those_that_meet_no_order(tmp_path: Path) -> None:
-    random = np.random.default_rng(3)
     inputs = []
     for number in range(900):
         user, at, is_bad = f"u{number % 150}", number * 20 * MINUTE, number % 9 == 0
-        value = float(random.normal(900 if is_bad else 60, 20))
-        inputs.append(order(user, at, f"o{number}", value=round(abs(value), 2) + 1))
+        inputs.append(order(user, at, f"o{number}", value=900.0 + number if is_bad else 20.0 + number % 50))
         if is_bad:
             named = f"order-o{number}" if number % 18 else f"ghost-{number}"
             inputs.append(label(user, at + 1, f"l{number}", order_id=named, label="chargeback"))
@@ -65,6 +62,19 @@ def test_a_risk_challenger_learns_from_labels_and_counts_those_that_meet_no_orde
     assert challenge.match.decision.verdict == "promote"
     store(tmp_path, challenge.trained)
     assert load_risk(tmp_path, version="7").distribution is not None
+
+
+def test_a_challenger_that_is_sure_of_everything_has_bands_all_the_same(tmp_path: Path) -> None:
+    inputs = []
+    for number in range(360):
+        user, at, is_bad = f"u{number % 60}", number * 30 * MINUTE, number % 6 == 0
+        inputs.append(order(user, at, f"o{number}", value=900.0 + number if is_bad else 20.0 + number % 50))
+        if is_bad:
+            inputs.append(label(user, at + 1, f"l{number}", order_id=f"order-o{number}", label="chargeback"))
+    held = topics.of(*inputs, click("z", 20 * DAY, "end"))
+    store(tmp_path, risk_challenge(held, FakeRiskModel(), WANTED).trained)
+    mapping = load_risk(tmp_path, version="7").mapping
+    assert 0 < mapping.p_elevated < mapping.p_highest < 1
 
 
 def test_orders_that_are_all_good_teach_nothing() -> None:
