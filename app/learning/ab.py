@@ -64,6 +64,8 @@ def experiment(published: Published, question: Question) -> dict[str, object]:
             for name, gap in gaps.items()
         },
         "users_of_both": arms.of_both,
+        "since": arms.since,
+        "until": arms.until,
         "verdict": verdict,
         "why": why,
     }

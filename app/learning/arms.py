@@ -1,7 +1,8 @@
 """The arms of an experiment: what each version said to its users, and what came true of them.
 
-A canary takes users by a hash, so a user is in one arm for as long as the share stays. One who met both versions,
-because a share or a version changed, is in none.
+What counts is said while both versions were at work: from the first output of the later one to the last of the one
+that ended first. A canary takes users by a hash, so a user is in one arm for as long as the share stays. One who met
+both versions meanwhile, because the share changed, is in none.
 """
 
 from collections import Counter, defaultdict
@@ -25,17 +26,24 @@ Floats = NDArray[np.float64]
 
 class _Scored(Protocol):
     user_id: str
+    ts: int
     model: ModelRef
 
 
 @dataclass(frozen=True, slots=True)
 class Arms:
-    """Who is in which arm: the ``version`` of each user, and how many met both."""
+    """Who is in which arm: the ``version`` of each user, and how many met both from ``since`` to ``until``, ms."""
 
     control: str
     treatment: str
     version: Mapping[str, str]
     of_both: int
+    since: int
+    until: int
+
+    def has(self, output: _Scored, version: str) -> bool:
+        """Whether an output counts for the arm of a version."""
+        return self.since <= output.ts <= self.until and self.version.get(output.user_id) == version
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,12 +160,14 @@ def arms_of(outputs: Sequence[_Scored], control: str | None, treatment: str | No
     chosen = sorted(rest[:wanted], key=_age)
     control = control or chosen.pop(0)
     treatment = treatment or chosen.pop(0)
+    times = [[output.ts for output in outputs if output.model.version == arm] for arm in (control, treatment)]
+    since, until = max(min(times[0]), min(times[1])), min(max(times[0]), max(times[1]))
     versions: defaultdict[str, set[str]] = defaultdict(set)
     for output in outputs:
-        if output.model.version in (control, treatment):
+        if output.model.version in (control, treatment) and since <= output.ts <= until:
             versions[output.user_id].add(output.model.version)
     of_one = {user: next(iter(met)) for user, met in versions.items() if len(met) == 1}
-    return Arms(control, treatment, of_one, len(versions) - len(of_one))
+    return Arms(control, treatment, of_one, len(versions) - len(of_one), since, until)
 
 
 def intent_arm(published: Published, arms: Arms, version: str) -> Arm:
@@ -166,7 +176,7 @@ def intent_arm(published: Published, arms: Arms, version: str) -> Arm:
     Where the clickstream was read, every click counts, and what it foresees is a purchase after it; else the first
     click of each session, and any purchase in it.
     """
-    mine = [one for one in published.intents if arms.version.get(one.user_id) == version]
+    mine = [one for one in published.intents if arms.has(one, version)]
     sessions: defaultdict[str, list[int]] = defaultdict(list)
     for row, one in enumerate(mine):
         if one.session_id in published.bought:
@@ -194,9 +204,7 @@ def risk_arm(published: Published, arms: Arms, version: str, label_ms: int) -> A
     rows = [
         row
         for row, one in enumerate(published.risks)
-        if arms.version.get(one.user_id) == version
-        and one.probability is not None
-        and (known[row] or one.ts + label_ms < until)
+        if arms.has(one, version) and one.probability is not None and (known[row] or one.ts + label_ms < until)
     ]
     mine = [published.risks[row] for row in rows]
     numbers = _numbers(one.user_id for one in mine)

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 
 def shop() -> Iterator[RecordedBatch]:
-    batches = Shop(11, 100, events_per_second=0.03, events=4_000, chargeback_delay_s=3_600)
+    batches = Shop(11, 100, events_per_second=0.03, events=2_500, chargeback_delay_s=3_600)
     return (batch.recorded for batch in batches)
 
 
