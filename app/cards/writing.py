@@ -8,13 +8,18 @@ from app.cards.card import CARD_FILE, card
 from app.cards.clicks import SETS, click_groups
 from app.cards.groups import GroupFigure
 from app.cards.orders import every_order_group
+from app.cards.payments import NAMES, payment_groups
 from app.cards.texts import text_groups
-from app.models.manifest import MANIFEST_FILE, read_manifest
-from app.models.runtime import IntentModel, load_intent, load_risk
+from app.models.manifest import MANIFEST_FILE, ScoreMapping, read_manifest
+from app.models.repository import read_model
+from app.models.runtime import IntentModel, RiskModel, load_intent, load_risk
+from app.models.session import open_session
 from app.models.text import read_text_model
 from app.state.columns import Lifetimes
 from app.training.progress import Reporter
 from app.training.storing import MEASURED_FILE
+
+_UNMAPPED = ScoreMapping(p_elevated=0.5, p_highest=0.75)  # groups are measured by probabilities alone
 
 
 def write_card(
@@ -62,5 +67,9 @@ def _of_clicks(
 def _of_orders(
     repository: Path, name: str, version: str, data: Path, lifetimes: Lifetimes, reporter: Reporter
 ) -> list[GroupFigure]:
+    if read_manifest(repository / name / version / MANIFEST_FILE).features == NAMES:
+        stored = read_model(repository, "risk", name, version, NAMES)
+        payments = RiskModel(open_session(stored, "cpu"), name, version, _UNMAPPED)
+        return payment_groups(data, payments, reporter.stage("stream payments_handbook"))
     model = load_risk(repository, name, version)
     return list(every_order_group(data, lifetimes, model, reporter.stage("replay orders")))

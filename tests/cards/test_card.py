@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -181,6 +182,14 @@ def test_the_command_writes_the_card_beside_the_model(tmp_path: Path) -> None:
     assert languages["zh"]["rows"] >= 300
     page = (repository / "text" / "1" / CARD_FILE).read_text(encoding="utf-8")
     assert f"| zh | {languages['zh']['rows']:,} |" in page
+
+
+def test_a_payment_model_has_other_features_and_a_card_all_the_same(tmp_path: Path) -> None:
+    shutil.copytree(COMMITTED / "payments", tmp_path / "payments")
+    arguments = ["card", "payments/1", "--model-repository", str(tmp_path), "--data", str(tmp_path), "--json"]
+    done = CliRunner().invoke(models, arguments)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["groups"] == []
 
 
 def test_a_version_that_is_not_there_is_one_line(tmp_path: Path) -> None:
