@@ -108,6 +108,20 @@ def test_a_unit_that_never_changes_is_taken_out_without_a_trace() -> None:
     np.testing.assert_allclose(found[2], wanted[2], atol=1e-5)
 
 
+def test_a_unit_that_is_taken_out_goes_on_counting_with_its_mean() -> None:
+    graph = newest_intent()
+    given = sample()
+    constants = constants_of(parsed(graph))
+    for name, factor in (("gates_hidden", 0), ("candidate_hidden", 0), ("heads_hidden", 0.01)):
+        rows = np.where(np.arange(HIDDEN_UNITS) < 8, factor, 1)[:, None]
+        constants[name] = np.asarray(constants[name] * rows, np.float32)
+    weak = rebuilt(parsed(graph), nodes_of(parsed(graph)), constants)
+    others = Sample(given.features, np.hstack([given.hidden[:, 8:], np.zeros_like(given.hidden[:, :8])]))
+    (wanted,), (found,) = given.values(weak, ["heads"]), others.values(pruned(weak, given, HIDDEN_UNITS - 8), ["heads"])
+    np.testing.assert_allclose(found.mean(axis=0), wanted.mean(axis=0), atol=1e-4)
+    assert np.abs(found - wanted).max() > 1e-3
+
+
 def test_rows_of_the_weights_in_int8_do_not_depend_on_their_batch_and_those_of_products_in_int8_do() -> None:
     stored = stored_model(COMMITTED, "intent", None)
     recipes = Clicks([]).recipes()
