@@ -47,14 +47,14 @@ class GruSettings:
     question counts.
     """
 
-    epochs: int = 14
+    epochs: int = 12
     lanes: int = 128
     steps: int = 32
     rate: float = 1e-2
-    decay: float = 0.3
+    decay: float = 0.2
     averaging: float = 0.99
-    input_dropout: float = 0.05
-    state_dropout: float = 0.15
+    input_dropout: float = 0.0
+    state_dropout: float = 0.05
     stop_after: int | None = None
     shares: tuple[float, ...] = (0.2, 0.4, 0.15, 0.05, 0.05, 0.15)
 
