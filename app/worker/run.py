@@ -31,6 +31,7 @@ from app.state.changelog import ChangelogMismatch
 from app.state.store import StoreLocked
 from app.step import Models
 from app.tally import Tally
+from app.text.lexicon import lexicon
 from app.worker.assembly import assemble, now_ms
 from app.worker.models import ModelService, model_registry
 from app.worker.observer import Observer
@@ -129,7 +130,11 @@ def _failure(reason: BaseException | None) -> click.ClickException:
 
 
 def settle_runtime() -> None:
-    """Steps make hundreds of thousands of objects and no cycles: collecting them often is wasted time."""
+    """Steps make hundreds of thousands of objects and no cycles: collecting them often is wasted time.
+
+    What lasts for ever is made before, so that it is never looked through again.
+    """
+    lexicon()
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
