@@ -161,7 +161,7 @@ class ExactlyOnce:
         entry = _InFlight(step, set(step.tenures))
         for partition, tenure in step.tenures.items():
             lane = self._lanes.get(partition)
-            if lane is None or not self._held.holds(tenure):  # it failed: the partition is about to be read back, or was
+            if lane is None or not self._held.holds(tenure):  # it failed: to be read back, or was
                 self._leave(entry, partition)
                 continue
             lane.waiting.append(entry)
