@@ -11,16 +11,12 @@ import polars as pl
 from app.cards.groups import Flags, GroupFigure, Groups, Question, group_figures
 from app.features.orders import ORDER_FEATURES
 from app.models.runtime import Floats, RiskScorer
-from app.replay.adapters.tables import NUMBER, TEXT, TIME, Shape, table_sources
-from app.replay.ordered import OrderedRecording
 from app.state.columns import Lifetimes
 from app.training.order_sets import read_order_set
 from app.training.rows import Progress, order_rows
-from app.training.sources import MEASURE, ORDER_SHOP, PAYMENTS, FileSource, Source
-from schemas.topics import ORDERS
+from app.training.sources import FIRST_ORDERS, MEASURE, ORDER_SHOP, PAYMENTS, FileSource, Source
 
 SETS: Final[tuple[Source, ...]] = (PAYMENTS, ORDER_SHOP)
-FIRST_ORDERS: Final = "fraud_ecommerce"
 
 _START: Final = datetime(2018, 4, 1, tzinfo=UTC)
 _RINGS_END: Final = int(datetime(2015, 1, 14, tzinfo=UTC).timestamp() * 1000)
@@ -48,18 +44,17 @@ def order_groups(
 def first_order_groups(data: Path, lifetimes: Lifetimes, model: RiskScorer, done: Progress) -> list[GroupFigure]:
     """The figures of the first orders of accounts, a set of which nothing was learned; none where it is not in
     ``data``. Its countries are looked up by the addresses' ranges."""
-    folder = data / FIRST_ORDERS
-    if not (folder / "orders.parquet").is_file():
+    file = data / FIRST_ORDERS.file
+    if not file.is_file():
         return []
-    recording = OrderedRecording(table_sources([folder / "orders.parquet"], FIRST_ORDERS, [_SHAPE]), 8_192)
-    rows = order_rows(recording, lifetimes, done)
+    rows = order_rows(FIRST_ORDERS.open(data), lifetimes, done)
     later = rows.ts >= _RINGS_END
-    table = pl.read_parquet(folder / "orders.parquet").with_columns(pl.col("row_id").cast(pl.String))
+    table = pl.read_parquet(file).with_columns(pl.col("row_id").cast(pl.String))
     known = {row_id: (fraud == 1, ip) for row_id, fraud, ip in table.select("row_id", "class", "ip_address").rows()}
     fraud = np.array([known[order][0] for order in rows.order_ids])[later]
     features = rows.features[later]
     question = Question(
-        f"{FIRST_ORDERS}, from 2015-01-14",
+        f"{FIRST_ORDERS.name}, from 2015-01-14",
         "fraud",
         fraud,
         model.score(features).probability,
@@ -68,7 +63,7 @@ def first_order_groups(data: Path, lifetimes: Lifetimes, model: RiskScorer, done
     addresses = np.array([known[order][1] or 0 for order in rows.order_ids], np.float64)[later]
     return [
         *group_figures(question, "account", _by_account(features)),
-        *list(group_figures(question, "country", _by_country(addresses, folder)))[1:],
+        *list(group_figures(question, "country", _by_country(addresses, file.parent)))[1:],
     ]
 
 
@@ -104,33 +99,6 @@ def _by_country(addresses: np.ndarray[tuple[int], np.dtype[np.float64]], folder:
 
 def _others(country: np.ndarray[tuple[int], np.dtype[np.str_]], most: list[str]) -> Flags:
     return np.asarray((country != "") & ~np.isin(country, most))
-
-
-def _rows(table: pl.DataFrame) -> pl.DataFrame:
-    return table.with_columns(
-        ts=pl.col("purchase_time").dt.epoch("ms"), account_created_ts=pl.col("signup_time").dt.epoch("ms")
-    )
-
-
-def _events(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.select(
-        event_id=pl.format("first-{}", "row_id"),
-        type=pl.lit("order_placed"),
-        ts="ts",
-        user_id="user_id",
-        order_id="row_id",
-        value="purchase_value",
-        currency=pl.lit("USD"),
-        account_created_ts="account_created_ts",
-        topic=pl.lit(ORDERS),
-    )
-
-
-_SHAPE: Final = Shape(
-    columns={"row_id": TEXT, "user_id": TEXT, "signup_time": TIME, "purchase_time": TIME, "purchase_value": NUMBER},
-    rows=_rows,
-    events=_events,
-)
 
 
 def every_order_group(data: Path, lifetimes: Lifetimes, model: RiskScorer, done: Progress) -> Iterator[GroupFigure]:

@@ -1,11 +1,11 @@
-"""``sluice evaluate risk``: the payment model on the handbook's protocol, or on days that come after it."""
+"""``sluice evaluate risk``: what is said of orders of public sets, on days that trained nothing."""
 
 from pathlib import Path
 
 import click
 
 from app.cli.errors import UsageProblem
-from app.cli.options import json_option, model_named, open_settings, setting_option
+from app.cli.options import json_option, lifetimes_of, model_named, open_settings, setting_option
 from app.cli.output import report
 
 
@@ -13,7 +13,7 @@ from app.cli.output import report
 @click.option(
     "--set",
     "name",
-    type=click.Choice(["payments_handbook"]),
+    type=click.Choice(["payments_handbook", "fraud_ecommerce"]),
     default="payments_handbook",
     show_default=True,
     help="the data set",
@@ -21,14 +21,18 @@ from app.cli.output import report
 @click.option(
     "--data",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="a file of the set's columns, all of whose payments are measured, instead of the handbook's test week",
+    help="a file of the set's columns, all of whose orders are measured, instead of the set's own measured days",
 )
 @click.option(
     "--history",
     type=click.Path(path_type=Path, dir_okay=False),
     help="with --data: what happened before, streamed first and not measured  [default: the set's own file]",
 )
-@click.option("--model", metavar="NAME/VERSION", help="the model  [default: the newest version of payments]")
+@click.option(
+    "--model",
+    metavar="NAME/VERSION",
+    help="the model  [default: the newest version of payments, or of risk for fraud_ecommerce]",
+)
 @click.option(
     "--sets",
     type=click.Path(path_type=Path, file_okay=False),
@@ -47,16 +51,20 @@ def risk(
     model_repository: str | None,
     as_json: bool,
 ) -> None:
-    """Measure the payment model, payment by payment as the velocities stream, beside the prior, a logistic regression
-    on the same features and the handbook's published models."""
+    """Measure what is said of orders, order by order as the velocities stream, beside simple baselines and what was
+    published: the payment model on payments_handbook; rules that find rings, and models by time, on fraud_ecommerce."""
     settings = open_settings(model_repository=model_repository)
     if history is not None and data is None:
         raise UsageProblem("--history comes before the file of --data; name that too")
     try:
-        from app.evaluation.payments import Wanted, figures_of
+        from app.evaluation import first_orders, payments
+        from app.evaluation.files import Wanted
     except ImportError as error:
         raise UsageProblem(
             f"measuring needs more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
         ) from error
-    named = model_named(model, "payments")
-    report(figures_of(Wanted(data, history, sets, settings.model_repository, *named)), as_json)
+    is_handbook = name == "payments_handbook"
+    named = model_named(model, "payments" if is_handbook else "risk")
+    wanted = Wanted(data, history, sets, settings.model_repository, *named)
+    found = payments.figures_of(wanted) if is_handbook else first_orders.figures_of(wanted, lifetimes_of(settings))
+    report(found, as_json)

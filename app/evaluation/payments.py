@@ -1,21 +1,18 @@
 """The payment model on payments that did not train it: the handbook's test week, or the days of another file."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from app.cli.errors import UsageProblem
+from app.evaluation.files import Wanted, behind
 from app.features.payments import PAYMENT_FEATURES
 from app.models.repository import read_model
 from app.models.runtime import RiskModel, mapping_of
 from app.models.session import session_of
 from app.replay.adapters.payments_handbook import PAYMENTS_HANDBOOK
-from app.replay.adapters.tables import scan, typed
 from app.replay.recording import open_recording
 from app.training.payment_sets import Payments, read_payments
 from app.training.payments import LEARN, MEASURE, baselines, measured
@@ -31,21 +28,6 @@ PUBLISHED = {
 _KNOWN_VICTIMS = timedelta(days=14)
 
 Figures = dict[str, object]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to measure: the handbook's test week, or all of the file ``data`` after what ``history`` tells.
-
-    ``sets`` is the folder of the public data sets, ``version`` None the newest of model ``model``.
-    """
-
-    data: Path | None
-    history: Path | None
-    sets: Path
-    repository: Path
-    model: str
-    version: str | None
 
 
 def figures_of(wanted: Wanted) -> Figures:
@@ -92,18 +74,8 @@ def _own(sets: Path) -> Path | None:
 
 def _of_file(data: Path, history: Path | None) -> tuple[Payments, datetime]:
     """The payments of ``data`` behind those of ``history`` that lie before it, and when its own begin."""
-    own = scan(data).select(typed(PAYMENTS_HANDBOOK.columns, scan(data))).collect()
-    start = own["TX_DATETIME"].min()
-    if not isinstance(start, datetime):
-        raise UsageProblem(f"{data} has no payment with a time")
-    parts = [own]
-    if history is not None:
-        before = scan(history).select(typed(PAYMENTS_HANDBOOK.columns, scan(history)))
-        parts.insert(0, before.filter(pl.col("TX_DATETIME") < start).collect())
-    with TemporaryDirectory(prefix="sluice-payments-") as folder:
-        path = Path(folder) / "payments.parquet"
-        pl.concat(parts).write_parquet(path)
-        return read_payments(open_recording([path], PAYMENTS.adapter), _unwatched), start.replace(tzinfo=UTC)
+    with behind(data, history, PAYMENTS_HANDBOOK, "TX_DATETIME") as (path, start):
+        return read_payments(open_recording([path], PAYMENTS.adapter), _unwatched), start
 
 
 def _unwatched(events: int) -> None:

@@ -51,7 +51,7 @@ class Payments:
 def read_payments(recording: Iterable[RecordedBatch], done: Callable[[int], None]) -> Payments:
     """Every payment of ``recording``; ``done`` is told how many events each batch had."""
     frauds: set[str] = set()
-    parts = list(streamed(_noting(recording, frauds), PAYMENT_VELOCITIES, done))
+    parts = list(streamed(noting_frauds(recording, frauds), PAYMENT_VELOCITIES, done))
     users = [user for part in parts for user in part.users]
     return Payments(
         card=np.unique(users, return_inverse=True)[1].astype(np.int64),
@@ -65,7 +65,7 @@ def _features(part: Told) -> NDArray[np.float32]:
     return payment_features(part.values, np.array([order.value for order in part.orders]), part.ts)
 
 
-def _noting(recording: Iterable[RecordedBatch], frauds: set[str]) -> Iterable[RecordedBatch]:
+def noting_frauds(recording: Iterable[RecordedBatch], frauds: set[str]) -> Iterable[RecordedBatch]:
     """The batches, noting the orders that their labels call bad, also when that comes to be known later."""
     decode = msgspec.json.Decoder(Label).decode
     for batch in recording:

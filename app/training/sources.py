@@ -68,10 +68,18 @@ class FileSource:
         Raises:
             UsageProblem: the file is not there, or not of its kind.
         """
+        return open_recording([self.path(data)], self.adapter)
+
+    def path(self, data: Path) -> Path:
+        """Where its file is.
+
+        Raises:
+            UsageProblem: it is not there.
+        """
         path = data / self.file
         if not path.is_file():
             raise UsageProblem(f"there is no {path}; name the folder of the data sets with --data")
-        return open_recording([path], self.adapter)
+        return path
 
     def described(self, data: Path, rows: int) -> DataFile:
         """For the manifest; ``rows`` is how many became training rows."""
@@ -190,3 +198,12 @@ PAYMENTS = FileSource(
         measure_until=_utc(2018, 8, 15),
     ),
 )
+FIRST_ORDERS = FileSource(
+    name="fraud_ecommerce",
+    file="fraud_ecommerce/orders.parquet",
+    adapter="fraud-ecommerce",
+    licence="none stated (Kaggle vbinh002/fraud-ecommerce)",
+    # Nothing is chosen on this set: the week between is that in which frauds are not known yet.
+    split=Split(choose_from=_utc(2015, 6, 24), measure_from=_utc(2015, 7, 1)),
+)
+"""The first orders of a shop's accounts, with rings of them in January 2015."""

@@ -148,6 +148,8 @@ def test_countries_of_orders_are_looked_up_by_address_and_accounts_by_age(tmp_pa
             "signup_time": day + np.zeros(n, "timedelta64[D]"),
             "purchase_time": day + (number % 3) * np.timedelta64(20, "D") + np.timedelta64(1, "h"),
             "purchase_value": 10 + number % 7,
+            "device_id": ["D"] * n,
+            "browser": ["Chrome"] * n,
             "ip_address": [None if place % 4 == 3 else 100.5 + 100 * (place % 4) for place in number.tolist()],
             "class": (number % 5 == 0).astype(int),
         }

@@ -221,6 +221,34 @@ def test_payments_handbook_frauds_are_labelled_seven_days_later(tmp_path: Path) 
     assert (label["label"], label["order_id"]) == ("fraud", payment["order_id"])
 
 
+def test_first_orders_name_device_address_and_sign_up_and_frauds_are_labelled_seven_days_later(tmp_path: Path) -> None:
+    orders = pl.DataFrame(
+        {
+            "row_id": [3, 4],
+            "user_id": [5, 6],
+            "signup_time": [datetime(2015, 1, 1, 12), datetime(2015, 1, 1, 12)],
+            "purchase_time": [datetime(2015, 1, 1, 12), datetime(2015, 1, 2)],
+            "purchase_value": [14, 20],
+            "device_id": ["D", "D"],
+            "browser": ["Chrome", "IE"],
+            "ip_address": [256.0**3 + 2 * 256**2 + 3 * 256 + 4.9, None],
+            "class": [1, 0],
+        }
+    )
+    file = write(orders, tmp_path / "orders.parquet")
+    found = [(topic, key, msgspec.json.decode(value)) for topic, key, _, value in events([file], "fraud-ecommerce")]
+    assert [(topic, key, event["event_id"]) for topic, key, event in found] == [
+        (ORDERS, b"5", "first-3"),
+        (ORDERS, b"6", "first-4"),
+        (LABELS, b"5", "label-3"),
+    ]
+    first, second, label = (event for _, _, event in found)
+    assert (first["device_id"], first["ip"], first["ts"] - first["account_created_ts"]) == ("D", "1.2.3.4", 0)
+    assert "ip" not in second
+    assert label["ts"] - first["ts"] == 7 * 86_400_000
+    assert (label["label"], label["order_id"]) == ("fraud", first["order_id"])
+
+
 def test_files_and_kinds_that_do_not_fit_are_named_with_what_was_expected(tmp_path: Path) -> None:
     file = write(REES46.drop("brand"), tmp_path / "events.parquet")
     damaged = tmp_path / "damaged.parquet"
@@ -248,6 +276,7 @@ REAL = {
     "eshop": (["eshop_clothing_2008/clicks"], {CLICKSTREAM: 135_568}, 0),
     # Refused: stock corrections, bad debts and free goods, which have no positive total.
     "online-retail": (["online_retail/order_lines"], {ORDERS: 15_819, CLICKSTREAM: 2_873}, 1_561),
+    "fraud-ecommerce": (["fraud_ecommerce/orders"], {ORDERS: 41_348, LABELS: 4_358}, 0),
     # Refused: payments of nothing.
     "payments-handbook": (["payments_handbook/transactions"], {ORDERS: 1_409_011, LABELS: 11_590}, 33),
 }

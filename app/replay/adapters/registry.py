@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from app.replay.adapters.eshop import ESHOP
+from app.replay.adapters.fraud_ecommerce import FRAUD_ECOMMERCE
 from app.replay.adapters.native import native_sources
 from app.replay.adapters.online_retail import ONLINE_RETAIL
 from app.replay.adapters.payments_handbook import PAYMENTS_HANDBOOK
@@ -28,4 +29,5 @@ ADAPTERS: Mapping[str, Adapter] = {
     "eshop": _tables("eshop", ESHOP),
     "online-retail": _tables("online-retail", ONLINE_RETAIL),
     "payments-handbook": _tables("payments-handbook", PAYMENTS_HANDBOOK),
+    "fraud-ecommerce": _tables("fraud-ecommerce", FRAUD_ECOMMERCE),
 }
