@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from app.fanout.messages import ASK, MARK, AskBatch
+from app.fanout.messages import ASK, MARK, AskBatch, Ids
 from app.velocity.definitions import UNUSUAL, Velocity
-from app.velocity.entities import ENTITIES, USER, Keys
+from app.velocity.entities import ENTITIES, ENTITY_INDEX, USER, Keys
 from app.velocity.kind import EntityKind
 from app.velocity.labels import LabelResolver
 from app.velocity.records import Asks, Ints, Labels, Mark, joined_asks, joined_labels
@@ -39,11 +39,16 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """By order [n] the velocities of its user, and how many owners will answer; and what goes to each owner."""
+    """Orders [n] by their offsets, with the values [n, own] of the velocities ``own`` of their users, and the owners
+    [n, partitions] that will tell those that are ``wanted`` of other entities; and what goes to each owner. All orders
+    before ``next_offset`` have been asked about, but those that do not decode."""
 
     offsets: Ints
+    next_offset: int
+    own: Ids
     values: Floats
-    owners: Ints
+    wanted: Ids
+    owners: NDArray[np.bool_]
     batches: list[AskBatch]
 
 
@@ -52,16 +57,23 @@ class Askers:
 
     Args:
         partitions: of the topics.
-        velocities: of all kinds; it computes the users'.
+        velocities: of all kinds that can be wanted, and are so at first; it computes the users'.
     """
 
     def __init__(self, partitions: int, velocities: Sequence[Velocity]) -> None:
         self._partitions = partitions
-        own = [velocity for velocity in velocities if velocity.entity == ENTITIES[USER]]
-        self._places = np.array([i for i, velocity in enumerate(velocities) if velocity in own], np.int64)
-        self._width = len(velocities)
-        self.users = EntityKind(USER, [*own, USUAL])
+        self.users = EntityKind(USER, [*_of_users(velocities), USUAL])
         self.labels = LabelResolver(self.users.logs)
+        self.use(velocities)
+
+    def use(self, velocities: Sequence[Velocity]) -> None:
+        """Ask for these from now on. Orders are told to all owners, whoever is wanted to answer."""
+        own = _of_users(velocities)
+        others = [velocity for velocity in velocities if velocity not in own]
+        self.users.use([*own, USUAL])
+        self._own = tuple(velocity.id for velocity in own)
+        self._wanted = tuple(velocity.id for velocity in others)
+        self._kinds = sorted({ENTITY_INDEX[velocity.entity] for velocity in others})
 
     def ask(self, pieces: Sequence[Piece]) -> list[Asked]:
         """Take pieces of different partitions in, each later than all before of its own.
@@ -72,8 +84,7 @@ class Askers:
         orders = joined_asks([piece.orders for piece in pieces])
         marks = self.labels.marks(orders, joined_labels([piece.labels for piece in pieces]))
         of_user = self.users.apply(orders, [mark for mark in marks if mark.kind == USER])
-        values = np.full((len(orders), self._width), np.nan)
-        values[:, self._places] = of_user[:, :-1]
+        values = of_user[:, :-1]
         orders = replace(orders, unusual=(of_user[:, -1] >= UNUSUAL).astype(np.int64))
         bounds = np.cumsum([0, *(len(piece.orders) for piece in pieces)]).tolist()
         return [
@@ -85,9 +96,9 @@ class Askers:
         turns = {*piece.orders.turn.tolist(), *piece.labels.turn.tolist()}
         mine = [mark for mark in marks if mark.turn in turns and mark.kind != USER]
         owners = self._owners(piece.orders)
-        asked = (owners[:, None, :] == np.arange(self._partitions)[None, :, None]).any(axis=2)
+        answering = (owners[:, None, self._kinds] == np.arange(self._partitions)[None, :, None]).any(axis=2)
         batches = [self._batch(number, piece, owners, mine) for number in range(self._partitions)]
-        return Asked(piece.order_offsets, values, asked.sum(axis=1), batches)
+        return Asked(piece.order_offsets, piece.next_orders, self._own, values, self._wanted, answering, batches)
 
     def _owners(self, orders: Asks) -> Ints:
         """By order and kind the owner [n, kinds], -1 for users and for what is not named."""
@@ -108,7 +119,12 @@ class Askers:
             idle=piece.idle,
             asks=_ask_rows(piece.order_offsets[rows], piece.orders.where(rows), mine[rows]),
             marks=_mark_rows(piece, own),
+            wanted=self._wanted,
         )
+
+
+def _of_users(velocities: Sequence[Velocity]) -> list[Velocity]:
+    return [velocity for velocity in velocities if velocity.entity == ENTITIES[USER]]
 
 
 def _in_one_row(pieces: Sequence[Piece]) -> list[Piece]:

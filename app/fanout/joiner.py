@@ -1,13 +1,19 @@
-"""Orders that wait for their answers: each goes on in its turn, complete, or with what is there at its deadline."""
+"""Where orders meet their answers: by partition, and in it by the offset of the order's record.
+
+The fan-out puts in what it has asked and what comes back; the pipeline looks whether its next orders may go, and takes
+what is known of them. Both run in one event loop, and neither waits for the other but through this.
+"""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.fanout.asker import Asked
-from app.fanout.messages import AnswerBatch
+from app.fanout.messages import AnswerBatch, Ids
+from app.velocity.records import Ints
 
 _MOST_EARLY = 65_536
 """Orders whose answers came before they did, as after a restart; beyond it the oldest are forgotten."""
@@ -15,33 +21,33 @@ _MOST_EARLY = 65_536
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Joined:
-    """An order's velocities, by the offset of its record; ``partial`` where the deadline came before an answer."""
+    """Values [n, velocities] of orders [n], NaN where there is none; ``partial`` [n] where some answer is missing."""
 
-    offset: int
     values: NDArray[np.float64]
-    partial: bool
+    partial: NDArray[np.bool_]
 
 
 @dataclass(eq=False)
-class _Answers:
+class _Order:
     """What is known of one order. The first answer of an owner counts; a repeated one says the same."""
 
-    values: dict[int, NDArray[np.float64]] = field(default_factory=dict)  # by owner
-    own: NDArray[np.float64] | None = None
-    owners: int = 0
-    since: float = 0.0
+    own: tuple[Ids, NDArray[np.float64]] | None = None
+    wanted: Ids = ()
+    owners: frozenset[int] = frozenset()
+    answers: dict[int, tuple[Ids, NDArray[np.float64]]] = field(default_factory=dict)  # by owner
 
     @property
     def complete(self) -> bool:
-        return len(self.values) >= self.owners
+        return self.own is not None and self.owners <= self.answers.keys()
 
-    def joined(self, offset: int) -> Joined:
-        assert self.own is not None
-        found = self.own.copy()
-        for values in self.values.values():
-            given = ~np.isnan(values)
-            found[given] = values[given]
-        return Joined(offset, found, not self.complete)
+    @property
+    def parts(self) -> Iterator[tuple[Ids, NDArray[np.float64]]]:
+        if self.own is not None:
+            yield self.own
+        yield from self.answers.values()
+
+
+_NOTHING = _Order()
 
 
 class Joiner:
@@ -54,48 +60,143 @@ class Joiner:
 
     def __init__(self, deadline: float | None) -> None:
         self.deadline = deadline
-        self.partial = 0
-        self._turns: deque[int] = deque()
-        self._orders: dict[int, _Answers] = {}
+        self.asked_to = 0
+        """Orders before this offset have been asked about, or never will be: they wait for answers at the most."""
+        self._orders: dict[int, _Order] = {}
+        self._asked = 0  # orders that were asked about and are not through
         self._next = 0  # offsets below are through
+        self._arrivals: deque[tuple[int, float]] = deque()  # orders up to an offset came to the pipeline at a time
         self._live_since: float | None = None
 
     @property
     def waiting(self) -> int:
-        """Orders that have not gone on."""
-        return len(self._turns)
+        """Orders that were asked about and have not gone on."""
+        return self._asked
 
-    def expect(self, asked: Asked, now: float) -> None:
-        """Let orders wait from ``now`` on; their user's velocities are known already."""
-        for offset, values, owners in zip(asked.offsets.tolist(), asked.values, asked.owners.tolist(), strict=True):
-            order = self._orders.setdefault(offset, _Answers())
-            order.own, order.owners, order.since = values, owners, now
-            self._turns.append(offset)
+    def expect(self, asked: Asked) -> None:
+        """Take in what was asked; the velocities of users are known already. Orders that are through are left out."""
+        columns = (asked.offsets.tolist(), asked.values, asked.owners)
+        for offset, values, owners in zip(*columns, strict=True):
+            if offset >= self._next:
+                order = self._orders.setdefault(offset, _Order())
+                self._asked += order.own is None
+                order.own, order.wanted = (asked.own, values), asked.wanted
+                order.owners = frozenset(np.flatnonzero(owners).tolist())
+        self.asked_to = max(self.asked_to, asked.next_offset)
 
     def receive(self, answers: AnswerBatch) -> None:
         """Take answers in; those to orders that are through are too late."""
         for offset, values in zip(answers.offsets.tolist(), answers.values, strict=True):
             if offset >= self._next:
-                self._orders.setdefault(offset, _Answers()).values.setdefault(answers.owner, values)
-        while len(self._orders) - len(self._turns) > _MOST_EARLY:
+                order = self._orders.setdefault(offset, _Order())
+                order.answers.setdefault(answers.owner, (answers.velocities, values))
+        while len(self._orders) - self._asked > _MOST_EARLY:
             del self._orders[next(offset for offset, order in self._orders.items() if order.own is None)]
 
-    def take(self, now: float, is_live: bool) -> list[Joined]:
-        """The orders that go on now, in their turns; ``is_live`` if their input has been read to the end."""
+    def ready(self, offsets: Ints, now: float, is_live: bool) -> int:
+        """How many of the pipeline's next orders [n] may go at ``now``; ``is_live`` if it has read them to the end."""
+        self._arrive(offsets, now)
         if not is_live or self._live_since is None:
             self._live_since = now if is_live else None
-        found = []
-        while self._turns:
-            order = self._orders[self._turns[0]]
-            if not order.complete and not self._is_over(order, now):
-                break
-            offset = self._turns.popleft()
-            found.append(self._orders.pop(offset).joined(offset))
-            self.partial += found[-1].partial
-            self._next = offset + 1
-        return found
+        over = self._over(now)
+        for place, offset in enumerate(offsets.tolist()):
+            if offset >= over and self._is_awaited(offset):
+                return place
+        return len(offsets)
 
-    def _is_over(self, order: _Answers, now: float) -> bool:
+    def wait(self, offset: int, now: float) -> float | None:
+        """Seconds until the deadline of the order of an offset that was looked at; None where it has none."""
         if self.deadline is None or self._live_since is None:
-            return False
-        return now - max(order.since, self._live_since) >= self.deadline
+            return None
+        came = next((came for last, came in self._arrivals if offset <= last), now)
+        return max(0.0, max(came, self._live_since) + self.deadline - now)
+
+    def take(self, offsets: Ints, velocities: Ids) -> Joined:
+        """What is known of the orders [n] that go on, of these velocities."""
+        orders = [self._orders.get(offset, _NOTHING) for offset in offsets.tolist()]
+        parts: dict[Ids, list[tuple[int, NDArray[np.float64]]]] = {}
+        for row, order in enumerate(orders):
+            for ids, found in order.parts:
+                parts.setdefault(ids, []).append((row, found))
+        values = np.full((len(orders), len(velocities)), np.nan)
+        for ids, told in parts.items():
+            _enter(values, velocities, ids, told)
+        partial = [not order.complete or not _is_told(order, velocities) for order in orders]
+        return Joined(values, np.array(partial, np.bool_))
+
+    def again(self) -> None:
+        """The pipeline has forgotten the orders that came and are not through: they will come again."""
+        self._arrivals.clear()
+        self._live_since = None
+
+    def through(self, next_offset: int) -> None:
+        """Orders before this offset are decided for good: forget them."""
+        while self._arrivals and self._arrivals[0][0] < next_offset:
+            self._arrivals.popleft()
+        gone = range(self._next, next_offset)
+        for offset in gone if len(gone) < len(self._orders) else [each for each in self._orders if each in gone]:
+            order = self._orders.pop(offset, _NOTHING)
+            self._asked -= order.own is not None
+        self._next = max(self._next, next_offset)
+
+    def _is_awaited(self, offset: int) -> bool:
+        """Whether something more will be told of the order."""
+        order = self._orders.get(offset, _NOTHING)
+        return not order.complete and (order.own is not None or offset >= self.asked_to)
+
+    def _arrive(self, offsets: Ints, now: float) -> None:
+        last = self._arrivals[-1][0] if self._arrivals else self._next - 1
+        if len(offsets) and offsets[-1] > last:
+            self._arrivals.append((int(offsets[-1]), now))
+
+    def _over(self, now: float) -> int:
+        """The offset up to which orders have waited long enough."""
+        over = 0
+        if self.deadline is not None and self._live_since is not None and now - self._live_since >= self.deadline:
+            for offset, came in self._arrivals:
+                if now - came < self.deadline:
+                    break
+                over = offset + 1
+        return over
+
+
+def _enter(values: NDArray[np.float64], velocities: Ids, ids: Ids, told: list[tuple[int, NDArray[np.float64]]]) -> None:
+    """Put what was told of orders, by their rows, into ``values`` [n, velocities]; NaN is another owner's to tell."""
+    wanted = [(place, ids.index(each)) for place, each in enumerate(velocities) if each in ids]
+    if not wanted:
+        return
+    places, sources = np.array(wanted).T
+    rows, found = np.array([row for row, _ in told]), np.array([found for _, found in told])[:, sources]
+    at, column = np.nonzero(~np.isnan(found))
+    values[rows[at], places[column]] = found[at, column]
+
+
+def _is_told(order: _Order, velocities: Ids) -> bool:
+    """Whether all that is looked at was asked for, and answered by those who were asked."""
+    own = order.own[0] if order.own is not None else ()
+    if not {*velocities} <= {*own, *order.wanted}:
+        return False
+    others = {*velocities} - {*own}
+    return all(others <= {*ids} for ids, _ in order.answers.values())
+
+
+class Joiners:
+    """Those of all partitions of a process, made when they are first asked for.
+
+    Args:
+        deadline: see `Joiner`.
+    """
+
+    def __init__(self, deadline: float | None) -> None:
+        self._deadline = deadline
+        self._joiners: dict[int, Joiner] = {}
+
+    def of(self, partition: int) -> Joiner:
+        """That of a partition."""
+        if partition not in self._joiners:
+            self._joiners[partition] = Joiner(self._deadline)
+        return self._joiners[partition]
+
+    def forget(self, partition: int) -> None:
+        """A partition is over, or begins anew: nothing of it waits any more."""
+        self._joiners.pop(partition, None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.fanout.messages import ASK, MARK, AskBatch, Rows
+from app.fanout.messages import ASK, MARK, AskBatch, Ids, Rows
 from app.velocity.records import Ints, Mark
 
 IDLE_FOR_MS = 500
@@ -48,6 +48,7 @@ class _Source:
     orders: int = 0  # next offsets: what is below has come before
     labels: int = 0
     latest: int = 0  # ms, the time that its latest ask or mark is merged by
+    wanted: Ids = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +78,11 @@ class Merger:
         self._passed = 0
 
     @property
+    def wanted(self) -> dict[int, Ids]:
+        """The velocities that each partition wants to be told, of those that want any."""
+        return {number: source.wanted for number, source in enumerate(self._sources) if source.wanted}
+
+    @property
     def waiting(self) -> int:
         """Pieces that wait for a partition that is behind."""
         return sum(len(source.waiting) for source in self._sources)
@@ -89,6 +95,7 @@ class Merger:
             source.waiting.append(ops)
         source.watermark = max(source.watermark, batch.watermark)
         source.idle_until = sent_at + IDLE_FOR_MS if batch.idle else 0
+        source.wanted = batch.wanted
         source.orders, source.labels = max(source.orders, batch.orders), max(source.labels, batch.labels)
 
     def take(self, now_ms: int) -> Merged | None:

@@ -1,4 +1,7 @@
-"""What partitions tell each other: columns of numbers with a head, one record for all that a step has for another."""
+"""What partitions tell each other: columns of numbers with a head, one record for all that a step has for another.
+
+Both kinds of messages name velocities by their ids, so that workers need not look at the same ones.
+"""
 
 import struct
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.velocity.entities import ENTITIES
 
-LAYOUT = 1
+LAYOUT = 2
 """Version of both messages; raise it with every change of a field or of the entities' order."""
 
 ASK = np.dtype(
@@ -37,10 +40,13 @@ MARK = np.dtype(
     ]
 )
 
-_ASK_HEAD = struct.Struct("<BIqqqBII")
-_ANSWER_HEAD = struct.Struct("<BIIHI")
+_ASK_HEAD = struct.Struct("<BIqqqBIIH")
+_ANSWER_HEAD = struct.Struct("<BIIH")
+_ID = np.dtype("<u4")
 
 Rows = NDArray[Any]
+Ids = tuple[int, ...]
+"""Velocities, by `Velocity.id`."""
 
 
 class BadMessage(ValueError):
@@ -52,7 +58,8 @@ class AskBatch:
     """What partition ``source`` has for one owner: asks and marks in order, as of ``ASK`` and ``MARK``.
 
     Everything of the source up to event time ``watermark`` (ms) has been sent; ``idle`` says that it has read its input
-    to the end. ``orders`` and ``labels`` are the next offsets of its input.
+    to the end. ``orders`` and ``labels`` are the next offsets of its input. ``wanted`` are the velocities that it wants
+    to be told; without any it is told nothing.
     """
 
     source: int
@@ -62,6 +69,7 @@ class AskBatch:
     idle: bool
     asks: Rows
     marks: Rows
+    wanted: Ids
 
     def encoded(self) -> bytes:
         """The record's value."""
@@ -74,8 +82,9 @@ class AskBatch:
             self.idle,
             len(self.asks),
             len(self.marks),
+            len(self.wanted),
         )
-        return head + self.asks.tobytes() + self.marks.tobytes()
+        return head + np.array(self.wanted, _ID).tobytes() + self.asks.tobytes() + self.marks.tobytes()
 
     @classmethod
     def decoded(cls, value: bytes) -> "AskBatch":
@@ -85,30 +94,30 @@ class AskBatch:
             BadMessage: it is of another layout, or not whole.
         """
         _check(value, _ASK_HEAD)
-        _, source, watermark, orders, labels, idle, asks, marks = _ASK_HEAD.unpack_from(value)
-        at = _ASK_HEAD.size
+        _, source, watermark, orders, labels, idle, asks, marks, wanted = _ASK_HEAD.unpack_from(value)
+        at = _ASK_HEAD.size + wanted * _ID.itemsize
         end = at + asks * ASK.itemsize
         if len(value) != end + marks * MARK.itemsize:
             raise BadMessage(f"asks of partition {source} have {len(value)} bytes, which their numbers do not explain")
         found = np.frombuffer(value, ASK, asks, at), np.frombuffer(value, MARK, marks, end)
-        return cls(source, watermark, orders, labels, bool(idle), *found)
+        return cls(source, watermark, orders, labels, bool(idle), *found, _ids(value, _ASK_HEAD.size, wanted))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnswerBatch:
-    """What ``owner`` tells the partition that asked: by ``offset`` of the order [n] the ``kinds`` [n] that are answered
-    and the values [n, velocities], NaN at the other kinds'."""
+    """What ``owner`` tells the partition that asked: by ``offset`` of the order [n] the values [n, velocities] of
+    ``velocities``, NaN where the order names no such entity, or one of another owner."""
 
     owner: int
     offsets: NDArray[np.int64]
-    kinds: NDArray[np.uint8]
     values: NDArray[np.float64]
+    velocities: Ids
 
     def encoded(self) -> bytes:
         """The record's value."""
         rows, columns = self.values.shape
-        head = _ANSWER_HEAD.pack(LAYOUT, self.owner, rows, columns, 0)
-        return head + self.offsets.tobytes() + self.values.tobytes() + self.kinds.tobytes()
+        head = _ANSWER_HEAD.pack(LAYOUT, self.owner, rows, columns)
+        return head + np.array(self.velocities, _ID).tobytes() + self.offsets.tobytes() + self.values.tobytes()
 
     @classmethod
     def decoded(cls, value: bytes) -> "AnswerBatch":
@@ -118,16 +127,19 @@ class AnswerBatch:
             BadMessage: it is of another layout, or not whole.
         """
         _check(value, _ANSWER_HEAD)
-        _, owner, rows, columns, _ = _ANSWER_HEAD.unpack_from(value)
-        if len(value) != _ANSWER_HEAD.size + rows * (9 + 8 * columns):
+        _, owner, rows, columns = _ANSWER_HEAD.unpack_from(value)
+        at = _ANSWER_HEAD.size + columns * _ID.itemsize
+        if len(value) != at + 8 * rows * (1 + columns):
             raise BadMessage(
                 f"answers of partition {owner} have {len(value)} bytes, which their numbers do not explain"
             )
-        at = _ANSWER_HEAD.size
         offsets = np.frombuffer(value, np.int64, rows, at)
         values = np.frombuffer(value, np.float64, rows * columns, at + 8 * rows).reshape(rows, columns)
-        kinds = np.frombuffer(value, np.uint8, rows, at + 8 * rows * (1 + columns))
-        return cls(owner, offsets, kinds, values)
+        return cls(owner, offsets, values, _ids(value, _ANSWER_HEAD.size, columns))
+
+
+def _ids(value: bytes, at: int, count: int) -> Ids:
+    return tuple(np.frombuffer(value, _ID, count, at).tolist())
 
 
 def _check(value: bytes, head: struct.Struct) -> None:

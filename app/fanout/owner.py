@@ -7,12 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from app.fanout.merger import Merged, Merger
-from app.fanout.messages import ASK, AnswerBatch, AskBatch, Rows
+from app.fanout.messages import ASK, AnswerBatch, AskBatch, Ids, Rows
 from app.velocity.definitions import Velocity
 from app.velocity.entities import ENTITIES, USER
 from app.velocity.kind import EntityKind
 from app.velocity.records import Asks, Ints, Mark
 from app.velocity.windows import Floats
+
+_NONE = np.zeros(0, np.int64)
 
 
 class Owners:
@@ -21,17 +23,18 @@ class Owners:
     Args:
         mine: the partitions.
         partitions: of the topics; each of them asks.
-        velocities: of all kinds; those of users are not computed here.
+        velocities: of all kinds that can be wanted; those of users are not computed here.
     """
 
     def __init__(self, mine: Collection[int], partitions: int, velocities: Sequence[Velocity]) -> None:
         self.mergers = {number: Merger(partitions) for number in mine}
         self.late = 0
         """What came after something later had been taken, from a partition that had been idle."""
-        self._width = len(velocities)
-        places = {name: [i for i, each in enumerate(velocities) if each.entity == name] for name in ENTITIES}
-        self._places = [np.array(own, np.int64) for own in places.values()]
-        self.kinds = [EntityKind(kind, [velocities[i] for i in places[name]]) for kind, name in enumerate(ENTITIES)]
+        self._known = {velocity.id: velocity for velocity in velocities}
+        self._wanted: Ids = ()
+        self._places = [_NONE] * len(ENTITIES)
+        self.kinds = [EntityKind(kind, _of_kind(kind, velocities)) for kind in range(len(ENTITIES))]
+        self._use(())
 
     def add(self, owner: int, batch: AskBatch, sent_at: int) -> None:
         """Let a message to the partition ``owner`` wait for its turn; see `Merger.add`."""
@@ -43,12 +46,25 @@ class Owners:
         if not merged:
             return {}
         self.late += sum(found.late for found in merged.values())
+        asking = {number: self.mergers[number].wanted for number in merged}
+        wanted = tuple(dict.fromkeys(each for of_owner in asking.values() for ids in of_owner.values() for each in ids))
+        if wanted != self._wanted:
+            self._use(wanted)
         asks, turns, marks = _joined(list(merged.values()))
         values = self._values(asks, turns, marks)
-        return dict(_split(merged, values))
+        return {pair: answers for pair, answers in _split(merged, values, self._used) if pair[1] in asking[pair[0]]}
+
+    def _use(self, wanted: Ids) -> None:
+        """Compute what is ``wanted`` from now on, as far as it is known here."""
+        velocities = [self._known[each] for each in wanted if each in self._known]
+        self._wanted, self._used = wanted, tuple(velocity.id for velocity in velocities)
+        for kind, table in enumerate(self.kinds):
+            own = _of_kind(kind, velocities)
+            table.use(own)
+            self._places[kind] = np.array([velocities.index(velocity) for velocity in own], np.int64)
 
     def _values(self, asks: Rows, turns: Ints, marks: Sequence[Mark]) -> Floats:
-        values = np.full((len(asks), self._width), np.nan)
+        values = np.full((len(asks), len(self._used)), np.nan)
         orders = _orders(asks, turns)
         for kind in range(USER + 1, len(ENTITIES)):
             rows = np.flatnonzero(asks["kinds"] >> kind & 1)
@@ -56,6 +72,10 @@ class Owners:
             if len(rows) or own:
                 values[np.ix_(rows, self._places[kind])] = self.kinds[kind].apply(orders.where(rows), own)
         return values
+
+
+def _of_kind(kind: int, velocities: Sequence[Velocity]) -> list[Velocity]:
+    return [velocity for velocity in velocities if velocity.entity == ENTITIES[kind]]
 
 
 def _joined(merged: Sequence[Merged]) -> tuple[Rows, Ints, list[Mark]]:
@@ -68,17 +88,15 @@ def _joined(merged: Sequence[Merged]) -> tuple[Rows, Ints, list[Mark]]:
     return np.concatenate([np.zeros(0, ASK), *(found.asks for found in merged)]), np.concatenate(turns), marks
 
 
-def _split(merged: Mapping[int, Merged], values: Floats) -> list[tuple[tuple[int, int], AnswerBatch]]:
+def _split(merged: Mapping[int, Merged], values: Floats, ids: Ids) -> list[tuple[tuple[int, int], AnswerBatch]]:
     answers, base = [], 0
     for owner, found in merged.items():
         own = values[base : base + len(found.asks)]
         base += len(found.asks)
         for source in np.unique(found.sources).tolist():
             rows = np.flatnonzero(found.sources == source)
-            asks = found.asks[rows]
-            answers.append(
-                ((owner, source), AnswerBatch(owner, asks["offset"].copy(), asks["kinds"].copy(), own[rows]))
-            )
+            offsets = found.asks["offset"][rows]
+            answers.append(((owner, source), AnswerBatch(owner, offsets, own[rows], ids)))
     return answers
 
 

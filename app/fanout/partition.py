@@ -28,13 +28,13 @@ class FanOutPartition:
 
     Args:
         number: of the partition.
-        deadline: see `Joiner`.
+        joiner: where its orders meet their answers.
         max_idle: seconds to wait for labels or orders that have none left, as the step's alignment does.
     """
 
-    def __init__(self, number: int, deadline: float | None, max_idle: float = 0.003) -> None:
+    def __init__(self, number: int, joiner: Joiner, max_idle: float) -> None:
         self.number = number
-        self.joiner = Joiner(deadline)
+        self.joiner = joiner
         self._aligner = Aligner(number, TURNS, max_idle)
         self._decoder = Decoder(_MAX_VALUE_BYTES, lambda user, partition: True)
         self._next = dict.fromkeys(TURNS, 0)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.fanout.asker import Askers
-from app.fanout.joiner import Joined
+from app.fanout.joiner import Joiners
 from app.fanout.messages import AskBatch
 from app.fanout.owner import Owners
 from app.fanout.partition import FanOutPartition
@@ -36,16 +36,26 @@ class FanOutParts:
     Args:
         mine: their numbers.
         partitions: of all topics.
-        velocities: what is computed.
-        deadline: see `Joiner`.
+        velocities: what can be wanted, and is at first.
+        joiners: where the orders of the partitions meet their answers.
+        max_idle: seconds that alignment waits for orders or labels that have no more.
     """
 
     def __init__(
-        self, mine: Collection[int], partitions: int, velocities: Sequence[Velocity], deadline: float | None
+        self,
+        mine: Collection[int],
+        partitions: int,
+        velocities: Sequence[Velocity],
+        joiners: Joiners,
+        max_idle: float = 0.003,
     ) -> None:
-        self.partitions = {number: FanOutPartition(number, deadline) for number in mine}
+        self.partitions = {number: FanOutPartition(number, joiners.of(number), max_idle) for number in mine}
         self.askers = Askers(partitions, velocities)
         self.owners = Owners(mine, partitions, velocities)
+
+    def use(self, velocities: Sequence[Velocity]) -> None:
+        """Ask for these from now on, of those that can be wanted."""
+        self.askers.use(velocities)
 
     def asks(self, lag: TopicLag, now: float) -> list[Message]:
         """What to tell the owners of what came in."""
@@ -58,7 +68,7 @@ class FanOutParts:
             return []
         messages = []
         for piece, asked in zip(pieces, self.askers.ask(pieces), strict=True):
-            self.partitions[piece.partition].joiner.expect(asked, now)
+            self.partitions[piece.partition].joiner.expect(asked)
             messages += [Message(ASKS, owner, batch.encoded()) for owner, batch in enumerate(asked.batches)]
         return messages
 
@@ -73,13 +83,6 @@ class FanOutParts:
                 self.owners.add(number, AskBatch.decoded(value), sent_at)
         found = self.owners.take(now_ms)
         return [Message(ANSWERS, source, batch.encoded()) for (_, source), batch in found.items()]
-
-    def joined(self, lag: TopicLag, now: float) -> dict[int, list[Joined]]:
-        """The orders that go on now, by partition."""
-        found = {
-            number: part.joiner.take(now, part.is_live(_of(lag, number))) for number, part in self.partitions.items()
-        }
-        return {number: orders for number, orders in found.items() if orders}
 
 
 def _of(lag: TopicLag, number: int) -> Callable[[str], int | None]:

@@ -1,4 +1,4 @@
-"""The fan-out over Kafka: consumes inputs and internal topics of some partitions, and hands on orders with velocities.
+"""The fan-out over Kafka: consumes inputs and internal topics of some partitions; orders meet their answers in joiners.
 
 Nothing is committed: what is written follows from the inputs. A service that starts reads everything again; owners
 leave out what they have taken, and the first answer counts.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from app.fanout.joiner import Joined
+from app.fanout.joiner import Joiners
 from app.fanout.parts import ANSWERS, ASKS, MOST_WAITING, STEP_RECORDS, FanOutParts, Message
 from app.kafka.fetched import Fetched
 from app.velocity.definitions import Velocity
@@ -18,8 +18,8 @@ from app.velocity.stream import TURNS
 
 _POLL_MS = 5
 
-OnJoined = Callable[[int, Sequence[Joined]], None]
-"""Told the orders of a partition that go on, in their turns."""
+OnJoined = Callable[[Collection[int]], None]
+"""Told the partitions of which something was asked or answered."""
 
 
 class FanOut:
@@ -29,9 +29,9 @@ class FanOut:
         broker: `host:port`, several with commas.
         mine: the partitions to run.
         partitions: of all topics.
-        velocities: what is computed.
-        on_joined: told of every order.
-        deadline: seconds an order waits for its answers; None without limit.
+        velocities: what can be wanted, and is at first.
+        joiners: where orders meet their answers.
+        on_joined: told of what has come to them.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class FanOut:
         mine: Collection[int],
         partitions: int,
         velocities: Sequence[Velocity],
+        joiners: Joiners,
         on_joined: OnJoined,
-        deadline: float | None,
     ) -> None:
-        self.parts = FanOutParts(mine, partitions, velocities, deadline)
+        self.parts = FanOutParts(mine, partitions, velocities, joiners)
         self._on_joined = on_joined
         self._received: dict[TopicPartition, int] = {}
         self._sending: set[asyncio.Future[object]] = set()
@@ -85,18 +85,21 @@ class FanOut:
         fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=STEP_RECORDS)
         now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
         asks: dict[int, list[tuple[int, bytes]]] = {}
+        changed: set[int] = set()
         for tp, records in fetched.items():
             if tp.topic in TURNS:
                 self.parts.partitions[tp.partition].feed(_fetched(tp, records))
+                changed.add(tp.partition)
                 self._received[tp] = await self._consumer.position(tp)
             elif tp.topic == ANSWERS:
                 self.parts.partitions[tp.partition].receive([record.value for record in records])
+                changed.add(tp.partition)
             else:
                 asks[tp.partition] = [(record.timestamp, record.value) for record in records]
         await self._send(self.parts.answers(asks, now_ms))
         await self._send(self.parts.asks(self._lag, now))
-        for number, joined in self.parts.joined(self._lag, now).items():
-            self._on_joined(number, joined)
+        if changed:
+            self._on_joined(changed)
         self._throttle()
 
     def _throttle(self) -> None:

@@ -70,4 +70,4 @@ def _compromised() -> Iterator[Velocity]:
 
 CATALOGUE: tuple[Velocity, ...] = (*_everywhere(), *_after_a_week(), *_card_habits(), *_compromised())
 BY_NAME: Mapping[str, Velocity] = {velocity.name: velocity for velocity in CATALOGUE}
-assert len(BY_NAME) == len(CATALOGUE), "two velocities have one name"
+assert len({velocity.id for velocity in CATALOGUE}) == len(CATALOGUE), "two velocities have one name or id"

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from xxhash import xxh32_intdigest
+
 from app.velocity.entities import ENTITY_INDEX
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -163,6 +165,11 @@ class Velocity:
         delay = f"_after_{_told(self.delay_ms)}" if self.delay_ms else ""
         limit = "" if self.limit is None else f"_up_to_{self.limit}"
         return f"{self.entity}_{what}{limit}_{self.window}{delay}"
+
+    @property
+    def id(self) -> int:
+        """What messages name it by, of 32 bits."""
+        return xxh32_intdigest(self.name.encode())
 
     @property
     def window_ms(self) -> int:

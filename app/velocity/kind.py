@@ -15,15 +15,20 @@ from app.velocity.windows import Floats, Windows
 
 
 class EntityKind:
-    """The entities of kind ``ENTITIES[kind]``; ``velocities`` are those of the kind that are wanted."""
+    """The entities of kind ``ENTITIES[kind]``; ``velocities`` are those of the kind that can be wanted, and are so at
+    first."""
 
     def __init__(self, kind: int, velocities: Sequence[Velocity]) -> None:
-        self.velocities = tuple(velocities)
         self._kind = kind
-        self._groups = [(places, [velocities[place] for place in places]) for places in grouped(velocities)]
+        self.use(velocities)
         # A user's log is also where the entities of an order are looked up when its label comes.
         wanted = set(ENTITIES) if kind == USER else {velocity.of for velocity in velocities}
         self.logs = EntityLogs([name for name in ENTITIES if name in wanted])
+
+    def use(self, velocities: Sequence[Velocity]) -> None:
+        """Compute these from now on, of those that can be wanted; what they look at is remembered in any case."""
+        self.velocities = tuple(velocities)
+        self._groups = [(places, [velocities[place] for place in places]) for places in grouped(velocities)]
 
     def apply(self, asks: Asks, marks: Sequence[Mark]) -> Floats:
         """Take orders and marks in, in their turns; tells the velocities of each order [n, velocities]."""
@@ -71,10 +76,11 @@ class EntityKind:
         rank = np.arange(len(slots)) - starts[entity]
         place = self.logs.insert(slots, rank, self._entries(asks))
         touched = slots[starts]
-        windows = Windows(self.logs, touched, entity, place, asks.ts)
         found = np.zeros((len(self.velocities), len(asks)))
-        for places, group in self._groups:
-            found[places] = values_of(group, windows)
+        if self._groups:
+            windows = Windows(self.logs, touched, entity, place, asks.ts)
+            for places, group in self._groups:
+                found[places] = values_of(group, windows)
         self.logs.forget(touched, np.maximum.reduceat(np.minimum(asks.ts, asks.believed), starts))
         return found.T
 

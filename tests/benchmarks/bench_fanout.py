@@ -10,7 +10,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import polars as pl
 from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
 
-from app.fanout.joiner import Joined
+from app.fanout.joiner import Joiners
 from app.fanout.parts import ANSWERS, ASKS
 from app.fanout.service import FanOut
 from app.features.payments import PAYMENT_VELOCITIES
@@ -53,18 +53,29 @@ WATCHED: tuple[Velocity, ...] = (
 class Collected:
     """Orders that went on in one process, with the time at which they did."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, velocities: Sequence[Velocity], deadline: float | None) -> None:
+        self.joiners = Joiners(deadline)
         self._count = count
+        self._ids = tuple(velocity.id for velocity in velocities)
+        self._next: dict[int, int] = {}
         self._parts: list[tuple[int, int, float]] = []
         self._values: list[NDArray[np.float64]] = []
         self.partial = 0
         self.done = asyncio.Event()
 
-    def take(self, partition: int, joined: Sequence[Joined]) -> None:
+    def take(self, partitions: Collection[int]) -> None:
         now = time.time_ns() / 1e6
-        self._parts += [(partition, order.offset, now) for order in joined]
-        self._values += [order.values for order in joined]
-        self.partial += sum(order.partial for order in joined)
+        for partition in partitions:
+            joiner, first = self.joiners.of(partition), self._next.get(partition, 0)
+            offsets = np.arange(first, joiner.asked_to)
+            offsets = offsets[: joiner.ready(offsets, time.monotonic(), is_live=True)]
+            joined = joiner.take(offsets, self._ids)
+            known = ~np.isnan(joined.values).all(axis=1)  # what does not decode is asked about by nobody
+            self._parts += [(partition, offset, now) for offset in offsets[known].tolist()]
+            self._values += list(joined.values[known])
+            self.partial += int(joined.partial.sum())
+            self._next[partition] = first + len(offsets)
+            joiner.through(first + len(offsets))
         if len(self._parts) >= self._count:
             self.done.set()
 
@@ -79,8 +90,9 @@ def worker(
     """One process: it runs until ``count`` orders have gone on, and a little longer for the other's sake."""
 
     async def run() -> None:
-        collected = Collected(count)
-        task = asyncio.create_task(FanOut(broker, mine, PARTITIONS, velocities, collected.take, deadline).run())
+        collected = Collected(count, velocities, deadline)
+        service = FanOut(broker, mine, PARTITIONS, velocities, collected.joiners, collected.take)
+        task = asyncio.create_task(service.run())
         waiting = asyncio.create_task(collected.done.wait())
         await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
         if task.done():

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
 
-from app.fanout.joiner import Joined
+from app.fanout.joiner import Joiners
 from app.fanout.parts import ANSWERS, ASKS
 from app.fanout.service import FanOut
 from app.velocity.catalogue import CATALOGUE
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.broker
 PARTITIONS = 4
 START = 1_700_000_000_000
 WANTED = tuple(velocity for velocity in CATALOGUE if velocity.window in ("1h", "7d"))
+IDS = tuple(velocity.id for velocity in WANTED)
 _FIELDS = {"device": "device_id", "card": "card_hash", "merchant": "merchant_id"}
 
 Found = dict[tuple[int, int], NDArray[np.float64]]
@@ -71,19 +72,23 @@ async def sent(kafka: str, stream: Sequence[Event]) -> list[tuple[int, int]]:
 
 
 class Orders:
-    """The orders that have gone on."""
+    """The orders that have gone on, of these by partition and offset."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Sequence[tuple[int, int]]) -> None:
         self.found: Found = {}
         self.changed = asyncio.Event()
+        self._places = places
 
-    def take(self, partition: int, joined: Sequence[Joined]) -> None:
-        for order in joined:
-            assert not order.partial
-            name = (partition, order.offset)
-            if name in self.found:
-                np.testing.assert_array_equal(self.found[name], order.values)
-            self.found[name] = order.values
+    def take(self, joiners: Joiners, partitions: Collection[int]) -> None:
+        for partition in partitions:
+            joiner = joiners.of(partition)
+            offsets = np.array([offset for number, offset in self._places if number == partition])
+            ready = offsets[: joiner.ready(offsets, 0, is_live=False)]
+            joined = joiner.take(ready, IDS)
+            for offset, values, partial in zip(ready.tolist(), joined.values, joined.partial.tolist(), strict=True):
+                assert not partial
+                known = self.found.setdefault((partition, offset), values)
+                np.testing.assert_array_equal(known, values)
         self.changed.set()
 
     async def until(self, count: int) -> None:
@@ -95,7 +100,8 @@ class Orders:
 
 @asynccontextmanager
 async def running(kafka: str, mine: Sequence[int], orders: Orders) -> AsyncIterator[None]:
-    service = FanOut(kafka, mine, PARTITIONS, WANTED, orders.take, deadline=None)
+    joiners = Joiners(deadline=None)
+    service = FanOut(kafka, mine, PARTITIONS, WANTED, joiners, lambda changed: orders.take(joiners, changed))
     task = asyncio.create_task(service.run())
     try:
         yield
@@ -119,7 +125,7 @@ def test_two_services_tell_every_order_what_one_table_would(kafka: str, make_top
     async def run() -> None:
         stream = events(600)
         places = await sent(kafka, stream)
-        orders = Orders()
+        orders = Orders(places)
         async with running(kafka, [0, 3], orders), running(kafka, [1, 2], orders):
             await orders.until(len(places))
         assert_as_one_table(stream, places, orders)
@@ -133,7 +139,7 @@ def test_a_service_that_is_replaced_goes_on_with_the_same_numbers(kafka: str, ma
     async def run() -> None:
         stream = events(600)
         places = await sent(kafka, stream)
-        orders = Orders()
+        orders = Orders(places)
         async with running(kafka, [0, 3], orders):
             async with running(kafka, [1, 2], orders):
                 await orders.until(100)

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.fanout.asker import Askers, Piece
+from app.fanout.joiner import Joiners
 from app.fanout.merger import IDLE_FOR_MS
 from app.fanout.messages import AnswerBatch, AskBatch, BadMessage
 from app.fanout.owner import Owners
@@ -19,6 +20,7 @@ from tests.velocity.naive import Event, columns
 PARTITIONS = 3
 START = 1_700_000_000_000
 WANTED = tuple(velocity for velocity in CATALOGUE if velocity.window in ("10m", "30d"))
+IDS = tuple(velocity.id for velocity in WANTED)
 
 Values = dict[tuple[int, int], NDArray[np.float64]]
 """By partition and offset of the order."""
@@ -65,15 +67,14 @@ class Shop:
         self.askers = [Askers(PARTITIONS, WANTED) for _ in range(2)]
         self.owners = [Owners(range(start, stop), PARTITIONS, WANTED) for start, stop in ((0, 1), (1, PARTITIONS))]
         self.inboxes: list[list[list[bytes]]] = [[[] for _ in range(PARTITIONS)] for _ in range(PARTITIONS)]
-        self.found: Values = {}
-        self.missing: dict[tuple[int, int], int] = {}
+        self.joiners = Joiners(deadline=None)
+        self.placed: list[tuple[int, int]] = []
 
     def ask(self, partition: int, events: list[tuple[int, Event]], idle: bool) -> None:
         """A piece of a partition's input goes to the owners."""
         (asked,) = self.askers[self.processes[partition]].ask([piece(partition, events, idle)])
-        for offset, values, owners in zip(asked.offsets.tolist(), asked.values, asked.owners.tolist(), strict=True):
-            self.found[partition, offset] = values
-            self.missing[partition, offset] = owners
+        self.joiners.of(partition).expect(asked)
+        self.placed += [(partition, offset) for offset in asked.offsets.tolist()]
         for owner, batch in enumerate(asked.batches):
             message = batch.encoded()
             self.inboxes[owner][partition] += [message] * self.rng.choice([1, 1, 2])
@@ -85,13 +86,24 @@ class Shop:
         owners = self.owners[self.processes[owner]]
         owners.add(owner, AskBatch.decoded(self.inboxes[owner][source].pop(0)), self.now)
         for (_, partition), answers in owners.take(self.now).items():
-            self.receive(partition, AnswerBatch.decoded(answers.encoded()))
+            self.joiners.of(partition).receive(AnswerBatch.decoded(answers.encoded()))
 
-    def receive(self, partition: int, answers: AnswerBatch) -> None:
-        for offset, values in zip(answers.offsets.tolist(), answers.values, strict=True):
-            own = self.found[partition, offset]
-            own[~np.isnan(values)] = values[~np.isnan(values)]
-            self.missing[partition, offset] -= 1
+    @property
+    def waiting(self) -> list[tuple[int, int]]:
+        """Orders that wait for answers."""
+        return [
+            (partition, offset)
+            for partition, offset in self.placed
+            if not self.joiners.of(partition).ready(ints([offset]), 0, is_live=False)
+        ]
+
+    @property
+    def found(self) -> Values:
+        """What is known of every order."""
+        return {
+            (partition, offset): self.joiners.of(partition).take(ints([offset]), IDS).values[0]
+            for partition, offset in self.placed
+        }
 
 
 def piece(partition: int, events: list[tuple[int, Event]], idle: bool) -> Piece:
@@ -120,11 +132,11 @@ def test_every_order_is_told_what_one_table_says_however_far_apart_partitions_ar
             shop.ask(partition, part, idle=not backlog[partition])
         else:
             shop.deliver(rng.randrange(PARTITIONS), rng.randrange(PARTITIONS))
-    assert set(shop.missing.values()) == {0}
-    wanted = expected(events)
-    assert shop.found.keys() == wanted.keys()
+    assert shop.waiting == []
+    wanted, found = expected(events), shop.found
+    assert found.keys() == wanted.keys()
     for name, values in wanted.items():
-        np.testing.assert_array_equal(shop.found[name], values, err_msg=str(name))
+        np.testing.assert_array_equal(found[name], values, err_msg=str(name))
     assert all(owner.late == 0 for owner in shop.owners)
     assert all(merger.waiting == 0 for owner in shop.owners for merger in owner.mergers.values())
 
@@ -141,13 +153,13 @@ def test_a_partition_that_is_behind_holds_the_answers_back_until_it_has_come_pas
     shop = Shop(random.Random(1))
     shop.ask(0, [(0, Event(START, "o", "u", 10_000, {"card": "c"}))], idle=True)
     delivered(shop)
-    assert shop.missing == {(0, 0): 1}
+    assert shop.waiting == [(0, 0)]
     shop.ask(1, [(0, Event(START + 1, "p", "v", 10_000))], idle=False)
     delivered(shop)
-    assert shop.missing[0, 0] == 1
+    assert shop.waiting == [(0, 0)]
     shop.ask(2, [], idle=True)
     delivered(shop)
-    assert shop.missing == {(0, 0): 0, (1, 0): 0}
+    assert shop.waiting == []
 
 
 def test_a_partition_that_was_idle_and_is_not_heard_of_any_more_holds_the_answers_back() -> None:
@@ -158,11 +170,11 @@ def test_a_partition_that_was_idle_and_is_not_heard_of_any_more_holds_the_answer
     shop.now += IDLE_FOR_MS + 1
     shop.ask(0, [(0, Event(START, "o", "u", 10_000, {"card": "c"}))], idle=True)
     delivered(shop)
-    assert shop.missing == {(0, 0): 1}
+    assert shop.waiting == [(0, 0)]
     for partition in (1, 2):
         shop.ask(partition, [], idle=True)
     delivered(shop)
-    assert shop.missing == {(0, 0): 0}
+    assert shop.waiting == []
 
 
 def test_what_comes_late_from_an_idle_partition_is_counted_and_answered() -> None:
@@ -173,7 +185,7 @@ def test_what_comes_late_from_an_idle_partition_is_counted_and_answered() -> Non
     delivered(shop)
     shop.ask(1, [(0, Event(START, "p", "v", 10_000, {"card": "c"}))], idle=True)
     delivered(shop)
-    assert set(shop.missing.values()) == {0}
+    assert shop.waiting == []
     assert sum(owner.late for owner in shop.owners) == 1
     counts = [velocity.name for velocity in WANTED].index("card_orders_10m")
     assert [shop.found[name][counts] for name in ((0, 0), (1, 0))] == [1, 1]
@@ -188,3 +200,25 @@ def test_a_damaged_message_is_told_from_a_good_one(cut: int) -> None:
         AskBatch.decoded(batch.encoded()[:cut])
     with pytest.raises(BadMessage, match="layout 9"):
         AskBatch.decoded(b"\x09" + batch.encoded()[1:])
+
+
+def test_only_what_is_asked_for_is_computed_though_every_order_is_remembered() -> None:
+    shop, few = Shop(random.Random(1)), [velocity for velocity in WANTED if velocity.name == "card_users_10m"]
+    for askers in shop.askers:
+        askers.use([])
+    for partition in range(PARTITIONS):
+        shop.ask(partition, [], idle=True)
+    shop.ask(0, [(0, Event(START, "o", "u", 10_000, {"card": "c"}))], idle=True)
+    delivered(shop)
+    assert shop.waiting == []
+    for askers in shop.askers:
+        askers.use(few)
+    shop.ask(1, [(0, Event(START + 1, "p", "v", 10_000, {"card": "c", "device": "d"}))], idle=True)
+    delivered(shop)
+    assert shop.waiting == []
+    told = shop.joiners.of(1).take(ints([0]), tuple(velocity.id for velocity in few))
+    assert told.values.tolist() == [[2.0]]
+    assert not told.partial.any()
+    assert np.isnan(shop.found[0, 0]).all()
+    before = shop.joiners.of(0).take(ints([0]), tuple(velocity.id for velocity in few))
+    assert before.partial.all(), "it was not asked for when this order came"
