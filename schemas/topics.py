@@ -23,6 +23,8 @@ MODEL_CONTROL: Final = "model-control"
 MODEL_STATUS: Final = "model-status"
 RULESETS: Final = "rulesets"
 RULESET_STATUS: Final = "ruleset-status"
+VELOCITY_ASKS: Final = "velocity-asks"
+VELOCITY_ANSWERS: Final = "velocity-answers"
 
 _DAY_MS = 86_400_000
 _MIB = 1_048_576
@@ -61,6 +63,22 @@ class ControlTopic:
     description: str
     struct: type[Struct]
     config: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class InternalTopic:
+    """A topic by which the workers of one group talk to each other, in a binary form that is no contract.
+
+    Each group has its own, with as many partitions as the inputs: see `of`. `config` holds Kafka topic settings.
+    """
+
+    name: str
+    description: str
+    config: Mapping[str, str]
+
+    def of(self, group: str) -> str:
+        """Its full name: `<group>-<name>`, as the changelogs are named."""
+        return f"{group}-{self.name}"
 
 
 def _retention(days: int, **more: str) -> dict[str, str]:
@@ -196,5 +214,18 @@ CONTROLS: Final[tuple[ControlTopic, ...]] = (
         "Which ruleset a worker goes by, and why it refused one.",
         RulesetStatus,
         _compacted(),
+    ),
+)
+
+INTERNALS: Final[tuple[InternalTopic, ...]] = (
+    InternalTopic(
+        VELOCITY_ASKS,
+        "What the partition of an order asks the owner of an entity, and the state that follows from it.",
+        _retention(38, **_INPUT),
+    ),
+    InternalTopic(
+        VELOCITY_ANSWERS,
+        "What the owner tells the partition of the order.",
+        _retention(1, **_INPUT),
     ),
 )

@@ -139,4 +139,33 @@ REBUILT_STORES = Metric(
     ("reason",),
 )
 
+# Velocities.
+VELOCITY_ASKS = Metric(
+    "counter", "sluice_velocity_asks_total", "Orders whose entities were asked about, each once for all of them."
+)
+VELOCITY_ANSWERS = Metric(
+    "counter", "sluice_velocity_answers_total", "Orders answered by an owner of entities, each once for every owner."
+)
+VELOCITY_LATE = Metric(
+    "counter", "sluice_velocity_late_total", "Asks and labels taken in after something later at the same owner."
+)
+VELOCITY_PARTIAL = Metric(
+    "counter", "sluice_velocity_partial_total", "Orders that went on at their deadline, without some answers."
+)
+VELOCITY_UNREADABLE = Metric(
+    "counter", "sluice_velocity_unreadable_total", "Messages of another layout, or damaged: left out."
+)
+VELOCITY_RESTARTS = Metric(
+    "counter", "sluice_velocity_restarts_total", "Times the broker failed the fan-out, which then began anew."
+)
+VELOCITY_WAITING = Metric("gauge", "sluice_velocity_waiting_records", "Orders that wait for answers.")
+VELOCITY_ENTITIES = Metric("gauge", "sluice_velocity_entity_rows", "Entities with orders, by kind.", ("entity",))
+VELOCITY_ENTRIES = Metric("gauge", "sluice_velocity_entry_rows", "Orders in the logs of entities.", ("entity",))
+VELOCITY_RECOVERED = Metric(
+    "counter", "sluice_velocity_recovered_rows_total", "Asks and labels read again when a partition was taken over."
+)
+VELOCITY_RECOVERY_SECONDS = Metric(
+    "gauge", "sluice_velocity_recovery_seconds", "Wall time of the partition's last recovery.", ("partition",)
+)
+
 CATALOGUE: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))

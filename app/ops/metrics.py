@@ -170,6 +170,35 @@ class Metrics:
         """A local store was wiped, to be rebuilt from the changelog."""
         self._add(c.REBUILT_STORES, 1, reason)
 
+    def velocities(self, asks: int, answers: int, late: int, partial: int) -> None:
+        """So many orders were asked about, answered, taken in late, and went on at their deadline."""
+        counts = (asks, answers, late, partial)
+        for metric, count in zip(_VELOCITY_COUNTS, counts, strict=True):
+            self._add(metric, count)
+
+    def velocity_unreadable(self) -> None:
+        """A message of the fan-out was left out."""
+        self._add(c.VELOCITY_UNREADABLE, 1)
+
+    def velocity_restarted(self) -> None:
+        """The fan-out begins anew."""
+        self._add(c.VELOCITY_RESTARTS, 1)
+
+    def velocity_waiting(self, orders: int) -> None:
+        """So many orders wait for answers."""
+        self._gauges[c.VELOCITY_WAITING].set(orders)
+
+    def velocity_entities(self, sizes: Mapping[str, tuple[int, int]]) -> None:
+        """Entities and entries of their logs, by kind."""
+        for entity, (entities, entries) in sizes.items():
+            self._set(c.VELOCITY_ENTITIES, entities, entity)
+            self._set(c.VELOCITY_ENTRIES, entries, entity)
+
+    def velocity_recovered(self, partition: int, rows: int, seconds: float) -> None:
+        """A partition's entities were recovered, from so many asks and labels of the topic beside the snapshot."""
+        self._add(c.VELOCITY_RECOVERED, rows)
+        self._set(c.VELOCITY_RECOVERY_SECONDS, seconds, partition)
+
     def forget(self, partition: int) -> None:
         """The partition went to another worker: its gauges end, lest the last value stand for ever."""
         for metric, gauge in self._gauges.items():
@@ -187,6 +216,8 @@ class Metrics:
     def _set(self, metric: c.Metric, value: float, *labels: object) -> None:
         self._gauges[metric].labels(*labels).set(value)
 
+
+_VELOCITY_COUNTS = (c.VELOCITY_ASKS, c.VELOCITY_ANSWERS, c.VELOCITY_LATE, c.VELOCITY_PARTIAL)
 
 _TRIAL_VALUES: Mapping[c.Metric, Callable[[Comparison], float | None]] = {
     c.TRIAL_EVENTS: lambda trial: trial.events,

@@ -117,6 +117,13 @@ class Settings(BaseSettings):
         None, ge=0, le=1, description="purchase probability from which intent events carry reasons (unset: none do)"
     )
 
+    velocity_deadline_ms: int = Field(
+        250,
+        ge=0,
+        le=60_000,
+        description="ms an order waits for the velocities of its entities; after that it is judged with what is there",
+    )
+
     cloudevents_headers: bool = Field(True, description="whether outputs carry CloudEvents headers")
     watchdog_s: float = Field(60.0, ge=1, le=86_400, description="s of lag without progress that end the worker")
     http_host: str = Field("127.0.0.1", min_length=1, description="address that health and metrics listen on")

@@ -70,6 +70,12 @@ def report_everything(metrics: Metrics) -> None:
     metrics.model_refused("intent")
     metrics.model_rolled_back("intent", "serving", "latency")
     metrics.control_unreadable()
+    metrics.velocities(asks=20, answers=21, late=22, partial=23)
+    metrics.velocity_unreadable()
+    metrics.velocity_restarted()
+    metrics.velocity_waiting(24)
+    metrics.velocity_entities({"card": (25, 26)})
+    metrics.velocity_recovered(0, rows=27, seconds=2.5)
     metrics.trials({"intent": [Comparison("2", "shadow", 19, 1, 0.02, shift=0.1, agreement=0.9, latency=1.5)]})
 
 

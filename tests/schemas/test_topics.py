@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from app.velocity.definitions import RETENTION_MS
 from schemas import topics
 from schemas.events import CONTRACT_VERSION
-from schemas.topics import BY_NAME, INPUTS, OUTPUTS, TOPICS, TopicContract
+from schemas.topics import BY_NAME, INPUTS, INTERNALS, OUTPUTS, TOPICS, InternalTopic, TopicContract
 
 
 def test_the_topics_are_those_of_the_contract() -> None:
@@ -34,8 +35,8 @@ def test_event_types_are_unique() -> None:
     assert len({topic.ce_type for topic in OUTPUTS}) == len(OUTPUTS)
 
 
-@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
-def test_a_replay_of_old_events_is_not_deleted_for_its_age(topic: TopicContract) -> None:
+@pytest.mark.parametrize("topic", [*TOPICS, *INTERNALS], ids=lambda topic: topic.name)
+def test_a_replay_of_old_events_is_not_deleted_for_its_age(topic: TopicContract | InternalTopic) -> None:
     assert topic.config["message.timestamp.type"] == "LogAppendTime"
 
 
@@ -47,3 +48,12 @@ def test_a_dead_letter_holds_the_largest_input_and_its_headers() -> None:
 
 def test_only_dead_letters_are_not_described_by_a_struct() -> None:
     assert [topic.name for topic in TOPICS if topic.struct is None] == ["dead-letter"]
+
+
+def test_every_group_has_its_own_topics_between_workers() -> None:
+    assert [topic.of("shop") for topic in INTERNALS] == ["shop-velocity-asks", "shop-velocity-answers"]
+
+
+def test_what_velocities_are_recovered_from_stays_as_long_as_they_remember() -> None:
+    asks = next(topic for topic in INTERNALS if topic.name == topics.VELOCITY_ASKS)
+    assert int(asks.config["retention.ms"]) >= RETENTION_MS
