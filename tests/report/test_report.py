@@ -62,6 +62,20 @@ def test_the_figures_hold_decisions_against_labels(folder: Path, capsys: pytest.
     assert found["alerts"] > 0
 
 
+def test_of_several_labels_of_an_order_the_latest_counts_and_those_of_unknown_orders_change_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = [
+        label("u0", DAY + 1, "l5", order_id="order-15", label="fraud"),
+        label("u0", DAY + 2, "l6", order_id="order-15", label="legitimate"),
+        label("u1", DAY + 3, "l7", order_id="order-nobody", label="fraud"),
+    ]
+    with (folder / "events.jsonl").open("a") as lines:
+        lines.writelines((one.value or b"").decode() + "\n" for one in more)
+    found = reported(folder, capsys)
+    assert (found["labelled"], found["frauds"], found["stopped"]["false_positives"]) == (3, 1, 2)
+
+
 def test_only_the_span_counts(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = reported(folder, capsys, "--from", "2023-11-14T23:13:20Z", "--to", "2023-11-15T01:13:20Z")
     assert START == 1_700_000_000_000
