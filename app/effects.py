@@ -211,12 +211,13 @@ class ClosedSession:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drift:
-    """How far what a version of a model was given in a window, and what it said, is from its training; an index above
-    ``max_psi`` is too far."""
+    """How far what a version of a model was given in a window, and what it said, is from what it is ``compared_with``;
+    an index above ``max_psi`` is too far."""
 
     model: str
     version: str
     window: Window
+    compared_with: str
     max_psi: float
 
 

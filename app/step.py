@@ -67,7 +67,7 @@ def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Seq
     rest: Batch | None = batch if len(batch) else None
     while rest is not None:
         rest = _process(state, records, rest, models, effects)
-    state.drift.look(effects, models.intent, models.risk, models.drift)
+    state.drift.look(effects, models.intent, models.risk, models.text, models.drift)
     partitions = list(dict.fromkeys(partition for partition, _ in records.partitions))
     swept, expired = close_over(state, partitions, effects)
     effects.expired = len(expired)

@@ -16,10 +16,12 @@ from app.features.orders import ORDER_FEATURES
 from app.models.runtime import Floats, IntentScorer, IntentScores
 from app.models.trial import Canary, Trial
 from app.step import Models
+from app.text.recogniser import Understood
+from app.text.slots import Slots
 from schemas.outputs import Alert
 from schemas.topics import ALERTS
 from tests.fakes import FakeIntentModel, FakeRiskModel
-from tests.harness import HOUR, MINUTE, Input, Record, Worker, click, on, order
+from tests.harness import HOUR, MINUTE, START, Input, Record, Worker, click, on, order
 
 CLICKS, ORDERS = ([feature.name for feature in catalogue] for catalogue in (CLICK_FEATURES, ORDER_FEATURES))
 LIMITS = DriftLimits(window_ms=HOUR, one_in=2, min_rows=20)
@@ -68,7 +70,7 @@ def test_an_input_that_moved_raises_one_alert_that_names_model_input_and_window(
     assert price["subject"] == {"type": "model", "id": "fake-intent/1"}
     assert price["model"] == {"name": "fake-intent", "version": "1"}
     assert price["reasons"] == ["DRIFT_INPUT"]
-    assert "input price has moved away" in price["title"]
+    assert "price has moved away from training" in price["title"]
     assert price["count"] >= LIMITS.min_rows
     assert len({alert["event_id"] for alert in found}) == len(found)
 
@@ -85,7 +87,7 @@ def test_inputs_that_are_as_in_training_raise_none() -> None:
 
 @pytest.mark.parametrize("size", [1, 7])
 def test_drift_is_the_same_however_the_input_was_cut(size: int) -> None:
-    inputs = events(250)
+    inputs = events(700)
     whole, cut = Worker(watched(), partitions=3), Worker(watched(), partitions=3)
     found = [record for start in range(0, len(inputs), size) for record in cut.run(*inputs[start : start + size])]
     expected = drift(whole.run(*inputs))
@@ -94,12 +96,13 @@ def test_drift_is_the_same_however_the_input_was_cut(size: int) -> None:
     assert sorted(map(key, drift(found))) == sorted(map(key, expected))
 
 
-def test_alerts_go_out_with_the_partition_whose_window_ended() -> None:
-    worker = Worker(watched(), partitions=3)
-    worker.run(*events(400))
-    for work in worker.works:
-        moved = {partition for _, partition in work.next_offsets}
-        assert {out.partition for out in work.outgoing if out.topic == ALERTS} <= moved
+def test_what_moved_is_told_once_by_the_partition_that_stands_for_all() -> None:
+    alerts = on(ALERTS, Worker(watched(), partitions=3).run(*events(700)))
+    found = [record for record in alerts if record.body["kind"] == "drift"]
+    ids = [record.body["alert_id"] for record in found]
+    assert ids
+    assert len(set(ids)) == len(ids)
+    assert {record.partition for record in found} == {0}
 
 
 def test_after_a_restart_the_rest_of_the_window_is_judged_under_the_same_id() -> None:
@@ -134,3 +137,35 @@ def test_models_without_a_reference_and_windows_of_no_length_are_not_watched() -
     inputs = events(121)
     assert drift(Worker().run(*inputs)) == []
     assert drift(Worker(watched(limits=replace(LIMITS, window_ms=0))).run(*inputs)) == []
+
+
+class Shopper:
+    """Reads a text as the intent that it names."""
+
+    name, version = "fake-text", "7"
+
+    def read(self, texts: Sequence[str]) -> list[Understood]:
+        return [Understood(text, "en", Slots(), 0.5, 0.5, confidence=0.9) for text in texts]
+
+
+def says(wanted: Sequence[str], hours: int) -> list[dict[str, Any]]:
+    """The alerts on texts, whose writers want one thing each hour, in turn."""
+    begin = -START % HOUR
+    inputs = [
+        click(f"u{minute % 20}", begin + minute * MINUTE, f"m{minute}", "products_searched", query=wanted[minute // 60])
+        for minute in range(60 * hours)
+    ]
+    found = drift(Worker(replace(watched(), text=Shopper())).run(*inputs))
+    return [alert for alert in found if alert["model"]["name"] == "fake-text"]
+
+
+def test_texts_that_ask_for_something_else_than_in_the_window_before_raise_one_alert() -> None:
+    (alert,) = says(["find_product", "find_product", "payment_problem", "payment_problem", "payment_problem"], 5)
+    msgspec.convert(alert, Alert)
+    assert "query_intent has moved away from the window before" in alert["title"]
+    assert alert["model"] == {"name": "fake-text", "version": "7"}
+    assert alert["reasons"] == ["DRIFT_INPUT"]
+
+
+def test_texts_as_in_the_window_before_raise_none() -> None:
+    assert says(["find_product"] * 4, 4) == []

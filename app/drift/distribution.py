@@ -38,6 +38,9 @@ class Distribution:
         ValueError: the reference has an input that is none of ``features``, or bins that are none.
     """
 
+    compared_with = "training"
+    """What a window is compared with, in words."""
+
     def __init__(self, reference: Reference, features: Sequence[str]) -> None:
         bins = [*reference.inputs, reference.score]
         if wrong := [one.name for one in bins if not _are_bins(one)]:
@@ -60,14 +63,32 @@ class Distribution:
         """The counts of no rows."""
         return np.zeros((len(self._edges) + 1, len(self.names)), np.int64)
 
+    def judged(self, counts: Counts, before: Counts | None) -> NDArray[np.float64] | None:
+        """The index of each column of a window [columns]; None where there is nothing to compare it with.
+
+        Args:
+            counts: of the window.
+            before: of the window before, if there was one.
+        """
+        return self.psi(counts)
+
     def psi(self, counts: Counts) -> NDArray[np.float64]:
         """The population stability index of each column [columns]; 0 where no value is known."""
-        within = counts - np.vstack((counts[1:], np.zeros_like(counts[:1])))
-        found = np.maximum(within / np.maximum(counts[0], 1), _LEAST_SHARE)
-        expected = np.maximum(self._shares, _LEAST_SHARE)
+        return self._psi(counts, self._shares)
+
+    def _psi(self, counts: Counts, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same against ``shares`` [bins, columns], NaN where a column has no such bin."""
+        found = np.maximum(shares_of(counts), _LEAST_SHARE)
+        expected = np.maximum(shares, _LEAST_SHARE)
         terms = (found - expected) * np.log(found / expected)
-        psi = np.where(np.isnan(self._shares), 0, terms).sum(axis=0)
+        psi = np.where(np.isnan(shares), 0, terms).sum(axis=0)
         return np.where(counts[0] > 0, psi, 0)
+
+
+def shares_of(counts: Counts) -> NDArray[np.float64]:
+    """How much of each column lies in each bin [bins, columns]."""
+    within = counts - np.vstack((counts[1:], np.zeros_like(counts[:1])))
+    return np.asarray(within / np.maximum(counts[0], 1))
 
 
 def bins_of(name: str, values: NDArray[np.floating], weight: NDArray[np.floating]) -> Bins:

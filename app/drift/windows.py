@@ -1,12 +1,12 @@
-"""A sample of what a model was given and said, counted by partition and by windows of event time.
+"""A sample of what a model was given and said, counted by windows of event time.
 
 The same rows give the same reports however they were cut into steps: which are counted depends on themselves, and
-where a window ends on those before, in their partition's order. The counts live in memory alone: of a window in which
-a worker was restarted or took a partition over, only what came after is judged.
+where a window ends on those before. The counts live in memory alone: of a window in which a worker was restarted or
+took the partition over, only what came after is judged.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -42,9 +42,8 @@ DEFAULT_LIMITS: Final = DriftLimits()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Rows [n] of one step in processing order: partitions, users, times in ms, features [n, F] and scores [n]."""
+    """Rows [n] in processing order: users, times in ms, features [n, F] and scores [n]."""
 
-    partition: NDArray[np.int32]
     users: list[str]
     ts: Ints
     features: Floats
@@ -53,18 +52,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.users)
 
-    def at(self, places: Ints) -> "Rows":
-        """Those at ``places``, in their order."""
-        users = [self.users[place] for place in places.tolist()]
-        return Rows(self.partition[places], users, self.ts[places], self.features[places], self.scores[places])
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """A window of one partition that is over: ``end`` in ms, the ``rows`` counted, the times of the first and the last
-    of them, and the index of each input and of the scores, by the ``names``."""
+    """A window that is over: ``end`` in ms, the ``rows`` counted, the times of the first and the last of them, and the
+    index of each input and of the scores, by the ``names``."""
 
-    partition: int
     end: int
     rows: int
     first_ts: int
@@ -73,97 +66,78 @@ class Window:
     psi: NDArray[np.float64]
 
 
-@dataclass
-class _Open:
-    """The window of a partition that is open."""
-
-    counts: Counts
-    time: StreamTime = field(default_factory=StreamTime)
-    number: int = _NONE
-    rows: int = 0
-    first_ts: int = 0
-    last_ts: int = 0
-
-
 class Windows:
-    """The open windows of one version of a model."""
+    """The windows of one version of a model, one open at a time.
+
+    Args:
+        distribution: counts rows, and tells how far they are from the training or from the window before.
+        limits: when a window ends.
+    """
 
     def __init__(self, distribution: Distribution, limits: DriftLimits) -> None:
         self.distribution = distribution
         self.limits = limits
-        self._open: dict[int, _Open] = {}
+        self._time = StreamTime()
+        self._number = _NONE
+        self._counts = distribution.empty()
+        self._before: Counts | None = None
+        self._rows = self._first_ts = self._last_ts = 0
         self._pending: list[Rows] = []
         self._pending_rows = 0
 
     def take(self, rows: Rows) -> list[Window]:
-        """Count rows in; tells the windows that they end, all of partitions that ``rows`` are of."""
+        """Count rows in; tells the windows that they end."""
         if len(rows) == 0:
             return []
         self._pending.append(rows)
         self._pending_rows += len(rows)
-        if self.may_end(rows.partition, rows.ts) or self._pending_rows > _MOST_PENDING:
+        if self.may_end(rows.ts) or self._pending_rows > _MOST_PENDING:
             return self._count()
         return []
 
-    def may_end(self, partition: NDArray[np.int32], ts: Ints) -> bool:
-        """Whether rows [n > 0] of these partitions at these times may end a window, or begin a partition's first."""
-        numbers = {self._open[one].number if one in self._open else _NONE for one in set(partition.tolist())}
-        numbers |= {int(ts.min()) // self.limits.window_ms, int(ts.max()) // self.limits.window_ms}
+    def may_end(self, ts: Ints) -> bool:
+        """Whether rows [n > 0] at these times may end the window, or begin the first."""
+        numbers = {self._number, int(ts.min()) // self.limits.window_ms, int(ts.max()) // self.limits.window_ms}
         return len(numbers) > 1
 
-    def drop(self, partition: int) -> None:
-        """Forget a partition."""
-        self._count()
-        self._open.pop(partition, None)
-
     def _count(self) -> list[Window]:
-        """Count what is pending: many rows at once cost little more than few."""
-        pending, self._pending, self._pending_rows = self._pending, [], 0
-        if not pending:
-            return []
-        rows = _joined(pending)
-        ended: list[Window] = []
-        for partition in np.unique(rows.partition).tolist():
-            ended += self._count_in(partition, rows.at(np.flatnonzero(rows.partition == partition)))
-        return ended
-
-    def _count_in(self, partition: int, rows: Rows) -> list[Window]:
-        """Count rows of one partition, from one end of a window to the next."""
-        one = self._open.setdefault(partition, _Open(self.distribution.empty()))
-        numbers = one.time.advance(rows.ts, lambda: rows.users) // self.limits.window_ms
+        """Count what is pending, from one end of a window to the next: many rows at once cost little more than few."""
+        rows, self._pending, self._pending_rows = _joined(self._pending), [], 0
+        numbers = self._time.advance(rows.ts, lambda: rows.users) // self.limits.window_ms
         bounds = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(rows)]
         ended = []
         for start, stop in pairwise(bounds):
             number = int(numbers[start])
-            if number != one.number and (window := self._end(partition, one, number)) is not None:
+            if number != self._number and (window := self._end(number)) is not None:
                 ended.append(window)
-            self._add(one, rows, slice(start, stop))
+            self._add(rows, slice(start, stop))
         return ended
 
-    def _end(self, partition: int, one: _Open, number: int) -> Window | None:
-        """Go on to window ``number``; tells the one that is over, if it has rows enough."""
-        before, one.number = one.number, number
-        is_back = number < before  # the clock of the first record was wrong
-        if not is_back and one.rows < self.limits.min_rows:
+    def _end(self, number: int) -> Window | None:
+        """Go on to window ``number``; tells the one that is over, if it has rows enough and can be judged."""
+        over, self._number = self._number, number
+        is_back = number < over  # the clock of the first record was wrong
+        if not is_back and self._rows < self.limits.min_rows:
             return None
         found = None
-        if not is_back:
-            end, psi = (before + 1) * self.limits.window_ms, self.distribution.psi(one.counts)
-            found = Window(partition, end, one.rows, one.first_ts, one.last_ts, self.distribution.names, psi)
-        one.counts, one.rows = self.distribution.empty(), 0
+        psi = None if is_back else self.distribution.judged(self._counts, self._before)
+        if psi is not None:
+            end = (over + 1) * self.limits.window_ms
+            found = Window(end, self._rows, self._first_ts, self._last_ts, self.distribution.names, psi)
+        self._before = None if is_back else self._counts
+        self._counts, self._rows = self.distribution.empty(), 0
         return found
 
-    def _add(self, one: _Open, rows: Rows, run: slice) -> None:
+    def _add(self, rows: Rows, run: slice) -> None:
         ts = rows.ts[run]
-        one.counts += self.distribution.counts(rows.features[run], rows.scores[run])
-        one.first_ts = min(one.first_ts, int(ts.min())) if one.rows else int(ts.min())
-        one.last_ts = max(one.last_ts, int(ts.max())) if one.rows else int(ts.max())
-        one.rows += len(ts)
+        self._counts = self._counts + self.distribution.counts(rows.features[run], rows.scores[run])
+        self._first_ts = min(self._first_ts, int(ts.min())) if self._rows else int(ts.min())
+        self._last_ts = max(self._last_ts, int(ts.max())) if self._rows else int(ts.max())
+        self._rows += len(ts)
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:
     return Rows(
-        np.concatenate([part.partition for part in parts]),
         [user for part in parts for user in part.users],
         np.concatenate([part.ts for part in parts]),
         np.concatenate([part.features for part in parts]),

@@ -96,8 +96,8 @@ TRIAL_SLOWDOWN = Metric(
 DRIFT = Metric(
     "gauge",
     "sluice_drift_ratio",
-    "PSI of an input or the scores in the partition's last window, against the training rows.",
-    ("model", "input", "partition"),
+    "PSI of an input or the scores in the last window, against training; of texts against the window before.",
+    ("model", "input"),
 )
 DRIFT_ALERTS = Metric("counter", "sluice_drift_alerts_total", "Inputs and scores found drifted.", ("model",))
 

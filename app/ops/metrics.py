@@ -107,10 +107,10 @@ class Metrics:
                     if (known := value(one)) is not None:
                         self._set(metric, known, model, one.version, one.role)
 
-    def drift(self, model: str, partition: int, psi: Mapping[str, float], drifted: int) -> None:
-        """How far a model's inputs and scores are from its training, and how many of them too far."""
+    def drift(self, model: str, psi: Mapping[str, float], drifted: int) -> None:
+        """How far a model's inputs and scores are from what they are compared with, and how many of them too far."""
         for name, value in psi.items():
-            self._set(c.DRIFT, value, model, name, partition)
+            self._set(c.DRIFT, value, model, name)
         self._add(c.DRIFT_ALERTS, drifted, model)
 
     def ruleset(self, outcome: Literal["accepted", "refused"]) -> None:

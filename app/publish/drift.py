@@ -1,13 +1,11 @@
-"""Alerts that what a model is given, or says, is no longer what it learned from.
-
-One of each input and window, in every partition that sees it: they bear the same ``alert_id``, and ids of their own.
-"""
+"""Alerts that what a model is given, or says, is no longer what it learned from: one of each input and window."""
 
 from collections.abc import Iterator
 
 import msgspec
 
 from app.drift.distribution import SCORE
+from app.drift.watch import WATCHED
 from app.effects import Drift
 from app.publish.outgoing import Outgoing, cloud_events
 from schemas.outputs import Alert, AlertSubject, ModelRef
@@ -23,22 +21,25 @@ def drift_alerts(drift: Drift, scored_at: int, with_headers: bool) -> Iterator[O
     ids, times = [alert.event_id for alert in alerts], [alert.ts for alert in alerts]
     headers = cloud_events(ALERTS, ids, times, None) if with_headers else None
     keys = [alert.subject.id.encode() for alert in alerts]
-    yield Outgoing(ALERTS, drift.window.partition, keys, [msgspec.json.encode(alert) for alert in alerts], headers)
+    yield Outgoing(ALERTS, WATCHED, keys, [msgspec.json.encode(alert) for alert in alerts], headers)
 
 
 def _alert(drift: Drift, column: int, scored_at: int) -> Alert:
     window, model = drift.window, f"{drift.model}/{drift.version}"
     name = window.names[column]
     key = f"drift:{model}:{name}:{window.end}"
-    what = "scores have" if name == SCORE else f"input {name} has"
+    what = "scores have" if name == SCORE else f"{name} has"
     return Alert(
-        event_id=f"{key}:{window.partition}:alert",
+        event_id=f"{key}:alert",
         ts=window.last_ts,
         scored_at=scored_at,
         alert_id=key,
         kind="drift",
         severity="warning",
-        title=f"Model {model}: {what} moved away from training, PSI {window.psi[column]:.2f} over {drift.max_psi:g}",
+        title=(
+            f"Model {model}: {what} moved away from {drift.compared_with}, "
+            f"PSI {window.psi[column]:.2f} over {drift.max_psi:g}"
+        ),
         subject=AlertSubject("model", model),
         count=window.rows,
         first_ts=window.first_ts,

@@ -51,13 +51,15 @@ class TextScorer(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Understood:
-    """What was made of one text. ``intent`` is None where the model gave a number that is not finite."""
+    """What was made of one text. ``intent`` is None where the model gave a number that is not finite; ``confidence`` is
+    the probability of the model's first choice."""
 
     intent: str | None
     language: Language
     slots: Slots
     satisfied: float
     solved: float
+    confidence: float
 
 
 class TextReader(Protocol):
@@ -126,11 +128,14 @@ class Recogniser:
             scores.foreign.tolist(),
             scores.satisfied.tolist(),
             scores.solved.tolist(),
+            scores.intents.max(axis=1).tolist(),
             strict=True,
         )
         return [_understood(*column) for column in columns]
 
 
-def _understood(text: str, best: int, finite: bool, foreign: float, satisfied: float, solved: float) -> Understood:
+def _understood(
+    text: str, best: int, finite: bool, foreign: float, satisfied: float, solved: float, confidence: float
+) -> Understood:
     intent = (QUERY_INTENTS[best] if has_words(text) else "other") if finite else None
-    return Understood(intent, language_of(text, foreign), slots_of(text), satisfied, solved)
+    return Understood(intent, language_of(text, foreign), slots_of(text), satisfied, solved, confidence)

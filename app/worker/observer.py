@@ -95,7 +95,7 @@ class Observer:
         for drift in effects.drift:
             psi = drift.window.psi
             by_name = dict(zip(drift.window.names, psi.tolist(), strict=True))
-            metrics.drift(drift.model, drift.window.partition, by_name, int((psi > drift.max_psi).sum()))
+            metrics.drift(drift.model, by_name, int((psi > drift.max_psi).sum()))
         verdicts = [verdict for orders in effects.orders for verdict in orders.verdicts]
         hits = Counter((hit.id, str(hit.mode)) for verdict in verdicts for hit in verdict.hits)
         metrics.decisions(Counter(verdict.action for verdict in verdicts), hits)

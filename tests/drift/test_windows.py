@@ -1,7 +1,6 @@
 """Windows of event time: the same rows end them alike, however they come."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,10 +14,9 @@ UNIFORM = np.linspace(0, 1, 200, dtype=np.float32)
 DISTRIBUTION = Distribution(reference_of(["x"], UNIFORM[:, None], UNIFORM, np.ones(200)), ["x"])
 
 
-def rows(*ts: int, partition: int = 0, value: float = 0.5) -> Rows:
+def rows(*ts: int, value: float = 0.5) -> Rows:
     """Rows so many ms after the start, each of another user."""
     return Rows(
-        np.full(len(ts), partition, np.int32),
         [f"u{number}" for number in range(len(ts))],
         np.array(ts, np.int64) + START,
         np.full((len(ts), 1), value, np.float32),
@@ -27,15 +25,16 @@ def rows(*ts: int, partition: int = 0, value: float = 0.5) -> Rows:
 
 
 def every_minute(start: int, count: int, **more: float) -> Rows:
-    return rows(*range(start, start + count * 60_000, 60_000), **more)  # type: ignore[arg-type]
+    return rows(*range(start, start + count * 60_000, 60_000), **more)
 
 
-def told(windows: list[Window]) -> list[tuple[int, int, int, int, int, list[float]]]:
+def part(whole: Rows, run: slice) -> Rows:
+    return Rows(whole.users[run], whole.ts[run], whole.features[run], whole.scores[run])
+
+
+def told(windows: list[Window]) -> list[tuple[int, int, int, int, list[float]]]:
     """Windows in plain values."""
-    return [
-        (one.partition, one.end - START, one.rows, one.first_ts - START, one.last_ts - START, one.psi.tolist())
-        for one in windows
-    ]
+    return [(one.end - START, one.rows, one.first_ts - START, one.last_ts - START, one.psi.tolist()) for one in windows]
 
 
 def test_a_window_ends_with_the_first_row_after_it_and_tells_its_rows() -> None:
@@ -53,7 +52,7 @@ def test_a_window_knows_nothing_of_the_one_before() -> None:
     windows.take(every_minute(0, 60))
     values = np.tile(UNIFORM[5::20], 6)
     usual = every_minute(HOUR, len(values))
-    windows.take(Rows(usual.partition, usual.users, usual.ts, values[:, None], values))
+    windows.take(Rows(usual.users, usual.ts, values[:, None], values))
     (window,) = windows.take(rows(2 * HOUR))
     assert window.rows == len(values)
     assert window.psi.max() < 0.05
@@ -65,21 +64,6 @@ def test_a_window_of_few_rows_goes_on_with_the_next() -> None:
     assert windows.take(rows(HOUR + 1)) == []
     (window,) = windows.take(rows(2 * HOUR + 1))
     assert (window.rows, window.first_ts, window.end) == (10, START, START + 2 * HOUR)
-
-
-def test_partitions_are_counted_apart() -> None:
-    windows = Windows(DISTRIBUTION, LIMITS)
-    windows.take(every_minute(0, 20))
-    windows.take(every_minute(0, 30, partition=1))
-    (window,) = windows.take(rows(HOUR, partition=1))
-    assert (window.partition, window.rows) == (1, 30)
-
-
-def test_a_partition_given_away_is_forgotten() -> None:
-    windows = Windows(DISTRIBUTION, LIMITS)
-    windows.take(every_minute(0, 30))
-    windows.drop(0)
-    assert windows.take(rows(HOUR)) == []
 
 
 def test_one_wrong_clock_ends_no_window() -> None:
@@ -102,32 +86,22 @@ def test_a_replay_of_an_earlier_year_begins_anew() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30 * 60_000), st.floats(0, 1, width=32)), min_size=1),
+    st.lists(st.tuples(st.integers(0, 30 * 60_000), st.floats(0, 1, width=32)), min_size=1),
     st.lists(st.integers(1, 12), min_size=1),
 )
-def test_windows_do_not_depend_on_how_rows_were_cut(events: list[tuple[int, int, float]], sizes: list[int]) -> None:
-    times = np.cumsum([gap for _, gap, _ in events])
+def test_windows_do_not_depend_on_how_rows_were_cut(events: list[tuple[int, float]], sizes: list[int]) -> None:
+    times = np.cumsum([gap for gap, _ in events])
     whole = Rows(
-        np.array([partition for partition, _, _ in events], np.int32),
         [f"u{number % 7}" for number in range(len(events))],
         times + START,
-        np.array([[value] for *_, value in events], np.float32),
-        np.array([value for *_, value in events], np.float32),
+        np.array([[value] for _, value in events], np.float32),
+        np.array([value for _, value in events], np.float32),
     )
     limits = DriftLimits(window_ms=HOUR, one_in=1, min_rows=3)
     cut, start, turn = [], 0, 0
     in_parts, at_once = Windows(DISTRIBUTION, limits), Windows(DISTRIBUTION, limits)
     while start < len(whole):
         stop = min(start + sizes[turn % len(sizes)], len(whole))
-        cut += told(in_parts.take(whole.at(np.arange(start, stop))))
+        cut += told(in_parts.take(part(whole, slice(start, stop))))
         start, turn = stop, turn + 1
-    assert sorted(cut) == sorted(told(at_once.take(whole)))
-
-
-@pytest.mark.parametrize("partition", [0, 1])
-def test_a_window_ends_in_a_step_that_has_rows_of_its_partition(partition: int) -> None:
-    windows = Windows(DISTRIBUTION, LIMITS)
-    windows.take(every_minute(0, 30))
-    windows.take(every_minute(0, 30, partition=1))
-    ended = windows.take(rows(HOUR, partition=partition))
-    assert [window.partition for window in ended] == [partition]
+    assert cut == told(at_once.take(whole))

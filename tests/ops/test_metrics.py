@@ -52,7 +52,7 @@ def report_everything(metrics: Metrics) -> None:
     metrics.decisions({"allow": 3}, {("dear", "live"): 2})
     metrics.stage("compute", 0.001)
     metrics.model("intent", seconds=0.0004)
-    metrics.drift("intent", 0, {"price": 0.3, "score": 0.01}, drifted=1)
+    metrics.drift("intent", {"price": 0.3, "score": 0.01}, drifted=1)
     metrics.lag("clickstream", 0, 12)
     metrics.watermark(0, event_ms=1_700_000_000_500, now_ms=1_700_000_002_500)
     metrics.in_flight(13)

@@ -69,7 +69,7 @@ class Reader:
     def read(self, texts: Sequence[str]) -> list[Understood]:
         if self._error is not None:
             raise self._error
-        return [Understood(self._intent, "en", Slots(), 0.5, 0.5) for _ in texts]
+        return [Understood(self._intent, "en", Slots(), 0.5, 0.5, 0.9) for _ in texts]
 
 
 READERS: dict[str, TextReader] = {

@@ -27,7 +27,7 @@ class Known:
     name, version = "fake-text", "7"
 
     def read(self, texts: Sequence[str]) -> list[Understood]:
-        return [Understood(SAID[text][0], "en", Slots(), *SAID[text][1:]) for text in texts]
+        return [Understood(SAID[text][0], "en", Slots(), *SAID[text][1:], confidence=0.9) for text in texts]
 
 
 def reading() -> Worker:
