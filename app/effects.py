@@ -47,8 +47,8 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explained:
-    """What each input added to the log-odds of a click's purchase and of its intent [2, inputs], and what they have
-    without [2]: see `app.explain.contributions`."""
+    """What each input added to the log-odds of what is said of a click [answers, inputs], and what they have without
+    [answers]: see `app.explain.contributions`."""
 
     added: NDArray[np.float64]
     base: NDArray[np.float64]

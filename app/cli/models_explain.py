@@ -16,8 +16,7 @@ from app.replay.adapters.registry import ADAPTERS
 from app.replay.recording import open_recording
 
 if TYPE_CHECKING:
-    from app.explain.recorded import Explanation
-    from schemas.outputs import IntentReason
+    from app.explain.recorded import Explanation, Why
 
 
 @click.command()
@@ -74,7 +73,7 @@ def explain(
             f"the recording has no scored click {', '.join(missing)}; "
             "name clicks by their event_id, as `sluice replay --out DIR` writes it into intent-events.jsonl"
         )
-    found.sort(key=lambda one: -one.purchase_probability)
+    found.sort(key=lambda one: -one.answers["purchase"].probability)
     head = {"model": f"{models.intent.name}/{models.intent.version}", "compared_with": COMPARED_WITH}
     if as_json:
         report(head | {"events": [msgspec.to_builtins(asdict(one)) for one in found]}, as_json)
@@ -84,13 +83,14 @@ def explain(
 
 def _readable(one: "Explanation", language: str) -> dict[str, object]:
     return {
-        f"purchase {one.purchase_probability:.1%}": _lines(one.purchase_reasons, one.purchase_base, language),
-        f"{one.intent} {one.intent_probability:.1%}": _lines(one.intent_reasons, one.intent_base, language),
+        f"{name if name == why.answer else f'{name}: {why.answer}'} {why.probability:.1%}": _lines(why, language)
+        for name, why in one.answers.items()
     }
 
 
-def _lines(reasons: "list[IntentReason]", base: float, language: str) -> dict[str, str]:
+def _lines(why: "Why", language: str) -> dict[str, str]:
     told = {
-        reason.text_zh if language == "zh" else reason.text: f"{reason.contribution:+.1f} points" for reason in reasons
+        reason.text_zh if language == "zh" else reason.text: f"{reason.contribution:+.1f} points"
+        for reason in why.reasons
     }
-    return told | {"a first page view": f"{base:.1%}"}
+    return told | {"a first page view": f"{why.base:.1%}"}

@@ -16,14 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.explain.inputs import FEATURE_NAMES, INPUTS, first_page_view
-from app.models.runtime import IntentScorer
+from app.models.outlook import CHANCES, FIRST_ACTION, SESSION_ENDS
+from app.models.runtime import IntentScorer, IntentScores
+from schemas.outputs import INTENTS
 
 Floats = NDArray[np.float32]
 Wide = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+ANSWERS: Final = ("purchase", "intent", *CHANCES, "exit", "next_action")
+"""What is explained: the probabilities of a purchase, of the intent asked about, of the outlook's chances, of the
+session's end, and of the most probable next click. Of a model without an outlook the first two."""
+
 PURCHASE, INTENT = 0, 1
-"""What is explained: the probability of a purchase, and that of the intent asked about."""
 
 _LEAST: Final = 1e-6  # float32 says nothing of the log-odds beyond
 _SEED: Final = 20_260_101
@@ -33,8 +38,8 @@ _STATE: Final = len(INPUTS) - 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contributions:
-    """Log-odds [n, 2, inputs] that each of `INPUTS` added, for the purchase and for the intent asked about, to those of
-    a new visitor's first page view, the ``base`` [n, 2]."""
+    """Log-odds [n, answers, inputs] that each of `INPUTS` added, for each of `ANSWERS`, to those of a new visitor's
+    first page view, the ``base`` [n, answers]."""
 
     added: Wide
     base: Wide
@@ -50,18 +55,37 @@ def contributions(model: IntentScorer, features: Floats, hidden: Floats, intent:
         intent: the column of the intent to be explained [n].
         pairs: how many orders, each with its reverse; the first is the catalogue's.
     """
+    asked = _asked(model, features, hidden, intent)
     active = _active(features, hidden)
     orders = [order[np.isin(order, active)] for order in _orders(pairs)]
     size = max(1, _CALL_ROWS // (len(active) + 1))
-    added = np.zeros((len(features), 2, len(INPUTS)))
-    base = np.zeros((len(features), 2))
+    added = np.zeros((len(features), asked.shape[1], len(INPUTS)))
+    base = np.zeros((len(features), asked.shape[1]))
     for start in range(0, len(features), size):
         rows = slice(start, start + size)
         for order in orders:
-            path = _path(model, features[rows], hidden[rows], intent[rows], order)
+            path = _path(model, features[rows], hidden[rows], asked[rows], order)
             added[rows, :, order] += np.diff(path, axis=1).swapaxes(1, 2) / len(orders)
             base[rows] = path[:, 0]
     return Contributions(added, base)
+
+
+def _asked(model: IntentScorer, features: Floats, hidden: Floats, intent: Ints) -> Ints:
+    """The columns [n, answers] of what a model says, as `_said` puts it, that are to be explained."""
+    outlook = model.score(features, hidden).outlook
+    asked = [np.zeros_like(intent), 1 + intent]
+    if outlook is not None and np.isfinite(outlook).all():
+        begin = 1 + len(INTENTS)
+        fixed = [*range(len(CHANCES)), SESSION_ENDS]
+        asked += [np.full(len(intent), begin + column) for column in fixed]
+        asked.append(begin + FIRST_ACTION + outlook[:, FIRST_ACTION:].argmax(axis=1))
+    return np.stack(asked, axis=1)
+
+
+def _said(scores: IntentScores) -> Floats:
+    """All that a model says of clicks, side by side: the purchase, the intents and the outlook."""
+    more = [] if scores.outlook is None else [scores.outlook]
+    return np.hstack([scores.purchase[:, None], scores.probabilities, *more])
 
 
 def _active(features: Floats, hidden: Floats) -> Ints:
@@ -88,8 +112,9 @@ def _orders(pairs: int) -> Iterator[Ints]:
         order = random.permutation(len(INPUTS))
 
 
-def _path(model: IntentScorer, features: Floats, hidden: Floats, intent: Ints, order: Ints) -> Wide:
-    """Log-odds [n, 1 + inputs, 2] on the way: while the inputs take the click's values, in ``order``."""
+def _path(model: IntentScorer, features: Floats, hidden: Floats, asked: Ints, order: Ints) -> Wide:
+    """Log-odds [n, 1 + inputs, answers] of what is ``asked`` [n, answers] on the way: while the inputs take the click's
+    values, in ``order``."""
     steps = len(order) + 1
     turn = np.full(len(INPUTS), steps)
     turn[order] = np.arange(len(order))
@@ -97,10 +122,9 @@ def _path(model: IntentScorer, features: Floats, hidden: Floats, intent: Ints, o
     mixed = np.where(taken[None], features[:, None, :], first_page_view())
     has_state = turn[_STATE] < np.arange(steps)
     states = np.where(has_state[None, :, None], hidden[:, None, :], np.float32(0))
-    scores = model.score(mixed.reshape(-1, mixed.shape[-1]), states.reshape(-1, states.shape[-1]))
-    asked = scores.probabilities[np.arange(len(mixed) * steps), np.repeat(intent, steps)]
-    found = log_odds(np.stack((scores.purchase, asked), axis=-1))
-    return found.reshape(len(features), steps, 2)
+    said = _said(model.score(mixed.reshape(-1, mixed.shape[-1]), states.reshape(-1, states.shape[-1])))
+    found = log_odds(np.take_along_axis(said, np.repeat(asked, steps, axis=0), axis=1))
+    return found.reshape(len(features), steps, asked.shape[1])
 
 
 def log_odds(probability: NDArray[np.floating[Any]]) -> Wide:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.effects import Explained, ScoredClicks
-from app.explain.contributions import INTENT, PURCHASE
+from app.explain.contributions import ANSWERS
 from app.explain.reasons import reasons
 from app.features.scan import Flags
+from app.models.outlook import CHANCES, FIRST_ACTION, SESSION_ENDS
 from app.ops.settings import Settings
 from app.replay.pacing import MonotonicClock
 from app.replay.recorded import Recording
@@ -17,7 +18,7 @@ from app.replay.run import replay
 from app.scoring.explaining import Explaining
 from app.step import Models
 from app.worker.assembly import build_pipeline
-from schemas.outputs import INTENTS, IntentReason
+from schemas.outputs import INTENTS, NEXT_ACTIONS, IntentReason
 
 Advance = Callable[[int], None]
 
@@ -25,20 +26,24 @@ COMPARED_WITH = "a new visitor's first page view at noon UTC"
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """An answer about a click: what it is (an intent, the type of the next click), its ``probability``, that of what
+    the click is compared with, and what moved it, in points of the probability."""
+
+    answer: str
+    probability: float
+    base: float
+    reasons: list[IntentReason]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a click was scored so: reasons of its most probable intent and of the purchase's probability, both in points
-    of the probability; ``base`` are the two probabilities of what it is compared with."""
+    """Why a click was scored so, by the names of `app.explain.contributions.ANSWERS`."""
 
     event_id: str
     user_id: str
     ts: int
-    intent: str
-    intent_probability: float
-    intent_base: float
-    intent_reasons: list[IntentReason]
-    purchase_probability: float
-    purchase_base: float
-    purchase_reasons: list[IntentReason]
+    answers: dict[str, Why]
 
 
 async def most_probable(recording: Recording, models: Models, settings: Settings, most: int, done: Advance) -> set[str]:
@@ -95,19 +100,20 @@ async def _scored(
 
 
 def _explanation(clicks: ScoredClicks, place: int, why: Explained) -> Explanation:
-    intent = int(clicks.intent[place])
     row = slice(place, place + 1)
-    of_intent = clicks.probabilities[row, intent]
     base = 1 / (1 + np.exp(-why.base))
-    return Explanation(
-        event_id=clicks.clicks[place].event_id,
-        user_id=clicks.users[place],
-        ts=int(clicks.ts[place]),
-        intent=INTENTS[intent],
-        intent_probability=round(float(of_intent[0]), 6),
-        intent_base=round(float(base[INTENT]), 6),
-        intent_reasons=reasons(of_intent, why.added[None, INTENT], clicks.features[row])[0],
-        purchase_probability=round(float(clicks.purchase[place]), 6),
-        purchase_base=round(float(base[PURCHASE]), 6),
-        purchase_reasons=reasons(clicks.purchase[row], why.added[None, PURCHASE], clicks.features[row])[0],
-    )
+    answers = {}
+    for number, (name, (answer, probability)) in enumerate(_answers(clicks, place, len(base)).items()):
+        told = reasons(np.array([probability]), why.added[None, number], clicks.features[row])[0]
+        answers[name] = Why(answer, round(float(probability), 6), round(float(base[number]), 6), told)
+    return Explanation(clicks.clicks[place].event_id, clicks.users[place], int(clicks.ts[place]), answers)
+
+
+def _answers(clicks: ScoredClicks, place: int, known: int) -> dict[str, tuple[str, np.float32]]:
+    """The first ``known`` of the answers about a click, and their probabilities."""
+    intent, outlook = int(clicks.intent[place]), clicks.outlook[place]
+    action = int(outlook[FIRST_ACTION:].argmax())
+    found = [("purchase", clicks.purchase[place]), (INTENTS[intent], clicks.probabilities[place, intent])]
+    found += zip(CHANCES, outlook, strict=False)
+    found += [("exit", outlook[SESSION_ENDS]), (NEXT_ACTIONS[action], outlook[FIRST_ACTION + action])]
+    return dict(zip(ANSWERS[:known], found[:known], strict=True))

@@ -12,6 +12,12 @@ from tests.cli.test_replay import run as replay
 
 START = 1_700_000_000_000
 ACTS = ("page_viewed", "product_viewed", "product_added", "product_added", "cart_viewed", "checkout_started")
+PUBLISHED = {
+    "purchase": "purchase_probability",
+    "purchase_24h": "purchase_24h_probability",
+    "abandonment": "abandonment_probability",
+    "exit": "exit_probability",
+}
 
 
 def explain(*arguments: str | Path) -> Result:
@@ -38,21 +44,25 @@ def test_a_click_named_by_its_id_is_explained_as_it_was_published(events: Path, 
     replay(events, "--out", tmp_path / "out")
     lines = (tmp_path / "out" / f"{INTENT_EVENTS}.jsonl").read_text().splitlines()
     (published,) = [body for line in lines if (body := json.loads(line))["source_event_id"] == "b4"]
-    assert told["intent"] == published["intent"]
-    assert told["purchase_probability"] == pytest.approx(published["purchase_probability"], abs=1e-5)
-    texts = {reason["text"] for reason in told["purchase_reasons"]}
+    answers = told["answers"]
+    assert answers["intent"]["answer"] == published["intent"]
+    assert answers["next_action"]["answer"] == published["next_action"]
+    for name, field in PUBLISHED.items():
+        assert answers[name]["probability"] == pytest.approx(published[field], abs=1e-5), name
+        assert answers[name]["reasons"], name
+    texts = {reason["text"] for reason in answers["purchase"]["reasons"]}
     assert texts & {"2 products in the cart", "2 pages viewed in this session", "this click: look at the cart"}
-    assert all(reason["text_zh"] != reason["text"] for reason in told["purchase_reasons"])
+    assert all(reason["text_zh"] != reason["text"] for reason in answers["purchase"]["reasons"])
 
 
 def test_without_an_id_the_most_probable_purchases_are_explained(events: Path) -> None:
     done = explain(events, "--top", "3", "--json")
     assert done.exit_code == 0, done.output
-    chances = [one["purchase_probability"] for one in json.loads(done.stdout)["events"]]
+    chances = [one["answers"]["purchase"]["probability"] for one in json.loads(done.stdout)["events"]]
     assert len(chances) == 3
     assert chances == sorted(chances, reverse=True)
     everything = json.loads(explain(events, "--top", "100", "--json").stdout)["events"]
-    assert chances == [one["purchase_probability"] for one in everything[:3]]
+    assert chances == [one["answers"]["purchase"]["probability"] for one in everything[:3]]
     assert len(everything) == 2 * len(ACTS)
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from app.explain.contributions import INTENT, PURCHASE, Contributions, contributions, log_odds
+from app.explain.contributions import ANSWERS, INTENT, PURCHASE, Contributions, contributions, log_odds
 from app.explain.inputs import FEATURE_NAMES, INPUTS, first_page_view
+from app.models.outlook import CHANCES, FIRST_ACTION, SESSION_ENDS
 from app.models.runtime import IntentScores, TurnByTurn
 from app.state.rows import HIDDEN_UNITS
 from schemas.outputs import INTENTS
@@ -84,6 +85,16 @@ def test_contributions_add_up_to_the_score(pairs: int) -> None:
     np.testing.assert_allclose(total[:, PURCHASE], log_odds(scores.purchase), atol=1e-9)
     asked = scores.probabilities[np.arange(len(intent)), intent]
     np.testing.assert_allclose(total[:, INTENT], log_odds(asked), atol=1e-9)
+    assert scores.outlook is not None
+    for name, answer in zip(CHANCES, scores.outlook.T, strict=False):
+        np.testing.assert_allclose(total[:, ANSWERS.index(name)], log_odds(answer), atol=1e-9)
+    np.testing.assert_allclose(total[:, ANSWERS.index("exit")], log_odds(scores.outlook[:, SESSION_ENDS]), atol=1e-9)
+    most = scores.outlook[:, FIRST_ACTION:].max(axis=1)
+    np.testing.assert_allclose(total[:, ANSWERS.index("next_action")], log_odds(most), atol=1e-9)
+
+
+def test_a_model_that_says_nothing_of_what_comes_next_has_its_two_answers_explained() -> None:
+    assert told(LinearModel(), *clicks()).added.shape[1] == 2
 
 
 def test_what_is_said_of_a_click_does_not_depend_on_its_batch() -> None:
