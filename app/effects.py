@@ -12,6 +12,7 @@ from app.drift.windows import Window
 from app.events.decode import Rejected
 from app.state.columns import Change
 from app.text.recogniser import Understood
+from app.velocity.joined import Joined
 from schemas.events import Click, Order
 from schemas.outputs import Action, AlertKind, AlertSubjectType, Reason, RiskLevel, RuleHit, Severity
 
@@ -158,7 +159,8 @@ class Lift:
 class ScoredOrders:
     """Orders [m] with what the risk model and the policy said of them, sorted by user, then by processing order.
 
-    ``lifts`` are the freezes that labels ended among them, in the order of processing.
+    ``lifts`` are the freezes that labels ended among them, in the order of processing. ``joined`` is what the orders
+    were told of their entities; None where nobody asked.
     """
 
     orders: list[Order]
@@ -174,6 +176,7 @@ class ScoredOrders:
     verdicts: list[Verdict]
     lifts: Sequence[Lift]
     tried: Tried = field(default_factory=Tried)
+    joined: Joined | None = None
 
     @property
     def event_ids(self) -> list[str]:

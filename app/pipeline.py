@@ -11,6 +11,8 @@ from app.batch import TOPICS
 from app.effects import Effects
 from app.events.align import Aligned, Aligner
 from app.events.decode import Decoder, Rejected
+from app.fanout.gate import Gate
+from app.fanout.joiner import Joiners
 from app.kafka.fetched import Fetched, Partition
 from app.kafka.partition import partition_of
 from app.publish.outgoing import Outgoing
@@ -59,14 +61,23 @@ class Pipeline:
         limits: of one step.
         partitions: number of partitions of the input topics.
         with_headers: whether outputs carry CloudEvents headers.
+        joiners: where orders meet the velocities of their entities. None: nobody asks for any, and they are missing.
     """
 
     def __init__(
-        self, models: Models, lifetimes: Lifetimes, limits: Limits, partitions: int, with_headers: bool
+        self,
+        models: Models,
+        lifetimes: Lifetimes,
+        limits: Limits,
+        partitions: int,
+        with_headers: bool,
+        joiners: Joiners | None = None,
     ) -> None:
         self.state = State.empty(lifetimes)
         self.models = models
-        self._rules = models.rules
+        self._gate = Gate(joiners or Joiners(None))
+        self._is_joined = joiners is not None
+        self.use_rules(models.rules)
         self.unknown_fields: dict[str, int] = {}
         self._limits = limits
         self._with_headers = with_headers
@@ -79,6 +90,7 @@ class Pipeline:
     def use_rules(self, rules: RuleBook) -> None:
         """Decide by another rule book from the next step on, whatever models there are."""
         self._rules = rules
+        self._gate.velocities = rules.velocities if self._is_joined else ()
 
     @property
     def waiting(self) -> int:
@@ -93,6 +105,7 @@ class Pipeline:
         """Forget every record that waits: they will be fetched again, or by another worker."""
         self._aligners.clear()
         self._rejected.clear()
+        self._gate.again()
 
     def feed(self, fetched: Fetched) -> None:
         """Take in what a fetch returned, without what all rows include; the rows of its partition are there.
@@ -140,7 +153,7 @@ class Pipeline:
 
     def wait(self, lag: TopicLag, now: float) -> float | None:
         """Seconds until something may go without new data; None if nothing may."""
-        waits = [aligner.wait(_of(lag, aligner.partition), now) for aligner in self._aligners.values()]
+        waits = [self._gate.wait(aligner, _of(lag, aligner.partition), now) for aligner in self._aligners.values()]
         return min((wait for wait in waits if wait is not None), default=None)
 
     def _passed(self, next_offsets: Mapping[Partition, int]) -> list[Rejected]:
@@ -166,7 +179,7 @@ class Pipeline:
             share = max(1, room // len(ready))
             more = []
             for aligner in ready:
-                piece = aligner.take(_of(lag, aligner.partition), now, min(share, room))
+                piece = self._gate.take(aligner, _of(lag, aligner.partition), now, min(share, room))
                 if piece:
                     found.append(piece)
                     room -= piece.records

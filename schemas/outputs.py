@@ -79,6 +79,9 @@ Count = Annotated[int, Meta(ge=0)]
 Score = Annotated[int, Meta(ge=0, le=100, description="Higher is riskier.")]
 AlertId = Annotated[str, Meta(min_length=1, max_length=MAX_ID + 128, description="Dedupe key and window.")]
 OutputId = Annotated[str, Meta(min_length=1, max_length=MAX_ID + 32, description="Made from an input's id.")]
+Partial = Annotated[
+    bool, Meta(description="True where the deadline came before some velocities: rules saw these as missing.")
+]
 Visitor = Annotated[Id, Meta(description="The input's user_id, else its anonymous_id.")]
 
 
@@ -232,6 +235,7 @@ class RiskEvent(Output, frozen=True, gc=False, omit_defaults=True):
     ruleset_version: Id
     risk_score: Score | None = None
     probability: Annotated[Probability | None, Meta(description="Of fraud, calibrated.")] = None
+    partial: Partial | None = None
 
 
 class Subject(Struct, frozen=True, gc=False):
@@ -251,6 +255,7 @@ class Decision(Output, frozen=True, gc=False, omit_defaults=True):
     reasons: Annotated[list[Id], Meta(description="Reason codes.")]
     expires_at: Millis | None = None
     supersedes: Annotated[Id | None, Meta(description="decision_id of the decision it replaces.")] = None
+    partial: Partial | None = None
 
 
 class AlertSubject(Struct, frozen=True, gc=False):

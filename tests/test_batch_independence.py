@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from app.fanout.local import LocalFanOut
 from app.kafka.fetched import Fetched
 from app.pipeline import Limits, Pipeline
 from app.replay.fetches import Fetches
@@ -30,6 +31,7 @@ RULES = book(
     rule("often", "orders_1h >= 2 or session_events > 9", 20.5),
     rule("flood", "value > 60", 30),
     rule("quiet", "not has_ordered", 99, mode="shadow"),
+    rule("shared", "device_users_24h > 2 or device_frauds_30d > 0", 5),
     rule("young", "model_score > 20 and since_order_seconds < 1h", 15, action="warn", expires="2023-11-16"),
     lists=[{"name": "watched", "kind": "watch", "field": "user_id", "entries": ["u1"]}],
     snoozes=[{"rule": "often", "field": "user_id", "value": "u0", "until": "2023-11-15"}],
@@ -60,6 +62,7 @@ def history(seed: int, count: int) -> list[tuple[str, bytes, int, bytes]]:
                 "order_id": f"o{rng.choice([number, 1, 2])}",
                 "value": 1 + rng.random() * 500,
                 "currency": "EUR",
+                "device_id": f"d{rng.randrange(3)}",
             }
         else:
             body |= {"label": rng.choice(["fraud", "legitimate"]), "order_id": rng.choice([None, "o1", "o2"])}
@@ -71,7 +74,9 @@ def history(seed: int, count: int) -> list[tuple[str, bytes, int, bytes]]:
 def outputs(fetches: list[list[Fetched]], step_records: int) -> tuple[dict[str, list[Any]], Pipeline]:
     """Everything published, by topic and key in order, after feeding ``fetches`` group by group."""
     models = replace(fake_models(), rules=RULES)
-    pipeline = Pipeline(models, LIVES, Limits(step_records, 1 << 20, 0.0), PARTITIONS, with_headers=True)
+    fan_out = LocalFanOut(PARTITIONS, RULES.velocities)
+    limits = Limits(step_records, 1 << 20, 0.0)
+    pipeline = Pipeline(models, LIVES, limits, PARTITIONS, with_headers=True, joiners=fan_out.joiners)
     ends = {(f.topic, f.partition): f.next_offset for group in fetches for f in group}
     read: dict[tuple[str, int], int] = {}
     found: dict[str, list[Any]] = {}
@@ -79,7 +84,10 @@ def outputs(fetches: list[list[Fetched]], step_records: int) -> tuple[dict[str, 
         for fetched in group:
             read[fetched.topic, fetched.partition] = fetched.next_offset
             pipeline.feed(fetched)
+            fan_out.feed(fetched)
+        fan_out.exchange(lambda partition, topic: ends.get((topic, partition), 0) - read.get((topic, partition), 0))
         while work := pipeline.work(lambda tp: ends.get(tp, 0) - read.get(tp, 0), 0.0, now_ms=START):
+            fan_out.through(work.next_offsets)
             for out in work.outgoing:
                 for key, value in zip(out.keys, out.values, strict=True):
                     found.setdefault(f"{out.topic}/{out.partition}/{key!r}", []).append(value)

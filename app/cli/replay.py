@@ -116,6 +116,7 @@ def _to_folder(
     recording: Recording, settings: Settings, folder: Path, pace: Pace | None, advance: Advance
 ) -> dict[str, object]:
     # What runs the models takes longer to import than a small file takes to send.
+    from app.fanout.local import LocalFanOut
     from app.replay.files import TopicFiles
     from app.replay.run import replay as steps
     from app.tally import Tally
@@ -123,11 +124,13 @@ def _to_folder(
     from app.worker.run import load_models
 
     unwaiting = settings.model_copy(update={"max_idle_ms": 0})
-    pipeline = build_pipeline(unwaiting, load_models(settings), settings.partitions)
+    models = load_models(settings)
+    fan_out = LocalFanOut(settings.partitions, models.rules.velocities)
+    pipeline = build_pipeline(unwaiting, models, settings.partitions, fan_out.joiners)
     tally = Tally()
 
     async def run() -> None:
-        async for work in steps(recording, pipeline, settings.partitions, now_ms, MonotonicClock(), pace):
+        async for work in steps(recording, pipeline, settings.partitions, now_ms, MonotonicClock(), pace, fan_out):
             outputs.write(work.outgoing)
             tally.add(work)
             advance(tally.events_in)

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from app.events.buffer import NOTHING, Buffer
 from app.events.decode import Decoded
+from app.velocity.joined import Joined
+
+NO_LIMITS: Mapping[str, int] = {}
 
 Lag = Callable[[str], int | None]
 """Records of a topic that the broker has and this worker has not: None while that is unknown."""
@@ -39,6 +42,8 @@ class Aligned:
     records: int
     next_offsets: dict[str, int]
     enforced: bool
+    joined: Joined | None = None
+    """What its orders were told, in the order of their offsets; None where nothing is asked."""
 
 
 class Aligner:
@@ -68,13 +73,18 @@ class Aligner:
         """Let the records of a fetch wait for their turn."""
         self._buffers[decoded.topic].add(decoded)
 
-    def take(self, lag: Lag, now: float, limit: int) -> Aligned | None:
+    def next_offsets(self, topic: str, most: int) -> NDArray[np.int64]:
+        """The offsets of the first records of ``topic`` that wait."""
+        return self._buffers[topic].offsets(most)
+
+    def take(self, lag: Lag, now: float, limit: int, most: Mapping[str, int] = NO_LIMITS) -> Aligned | None:
         """At most ``limit`` records that may go now, in order of event time; None if there are none.
 
         Args:
             lag: of this partition's topics.
             now: seconds on a monotonic clock.
             limit: most records to hand out.
+            most: records of some topics to hand out; the next ones, and all that come after them, wait.
         """
         if all(buffer.is_used_up for buffer in self._buffers.values()):
             return None
@@ -83,7 +93,7 @@ class Aligner:
         ready, enforced = self._ready(waiting, complete, now)
         counts, ranks = [0] * len(waiting), [NOTHING] * len(waiting)
         if ready:
-            counts, ranks = _merge(waiting, limit)
+            counts, ranks = _merge(waiting, limit, [most.get(topic, limit) for topic in self._buffers])
         before = [buffer.next_offset for buffer in self._buffers.values()]
         slices = self._hand_out(counts, ranks)
         self._look_for_idle(complete, now)
@@ -147,19 +157,22 @@ class Aligner:
         return slices
 
 
-def _merge(waiting: Sequence[NDArray[np.int64]], limit: int) -> tuple[list[int], list[NDArray[np.int64]]]:
+def _merge(
+    waiting: Sequence[NDArray[np.int64]], limit: int, most: Sequence[int]
+) -> tuple[list[int], list[NDArray[np.int64]]]:
     """How many records of each topic may go, and their places in the merge.
 
     Args:
         waiting: times to merge by, which never fall, of at most ``limit`` + 1 records of each topic.
         limit: most records that may go.
+        most: of each topic.
 
     It ends with the first topic that runs out: what it has next may come before all that is left.
     """
     filled = [index for index, times in enumerate(waiting) if len(times)]
     if len(filled) == 1:
         counts, ranks = [0] * len(waiting), [NOTHING] * len(waiting)
-        counts[filled[0]] = count = min(limit, len(waiting[filled[0]]))
+        counts[filled[0]] = count = min(limit, most[filled[0]], len(waiting[filled[0]]))
         ranks[filled[0]] = np.arange(count)
         return counts, ranks
     heads = [times[:limit] for times in waiting]
@@ -171,6 +184,7 @@ def _merge(waiting: Sequence[NDArray[np.int64]], limit: int) -> tuple[list[int],
     runs_out = [
         int(rank[-1]) + 1 for rank, times in zip(places, waiting, strict=True) if len(rank) and len(times) <= limit
     ]
-    end = min([limit, *runs_out])
+    held = [int(rank[first]) for rank, first in zip(places, most, strict=True) if first < len(rank)]
+    end = min([limit, *runs_out, *held])
     counts = [int(rank.searchsorted(end)) for rank in places]
     return counts, [rank[:count] for rank, count in zip(places, counts, strict=True)]

@@ -5,6 +5,7 @@ more than ``FAR_MS`` off, while the next one is not, has a wrong clock: it goes 
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +47,10 @@ class Buffer:
         self._fetches.append(decoded)
         self.records += len(decoded)
 
+    def offsets(self, most: int) -> NDArray[np.int64]:
+        """Offsets of the first ``most`` records that wait."""
+        return self._first(most, lambda fetch: fetch.offsets)
+
     def waiting(self, limit: int, complete: bool) -> NDArray[np.int64]:
         """Times, never falling, of the first records that can be merged: up to ``limit`` and one more.
 
@@ -55,7 +60,7 @@ class Buffer:
         """
         if self.records == 0:
             return NOTHING
-        ts = self._times(limit + 2)
+        ts = self._first(limit + 2, lambda fetch: fetch.ts)
         start = self._latest or _beginning(ts[:3].tolist(), complete)
         if start is None:
             return NOTHING
@@ -92,17 +97,17 @@ class Buffer:
             self._cursor = 0
         return taken
 
-    def _times(self, most: int) -> NDArray[np.int64]:
-        """Event times of the first ``most`` records that wait."""
+    def _first(self, most: int, column: Callable[[Decoded], NDArray[np.int64]]) -> NDArray[np.int64]:
+        """A column of the first ``most`` records that wait."""
         parts: list[NDArray[np.int64]] = []
         found = 0
         for index, fetch in enumerate(self._fetches):
-            part = fetch.ts[self._cursor :] if index == 0 else fetch.ts
+            part = column(fetch)[self._cursor :] if index == 0 else column(fetch)
             parts.append(part[: most - found])
             found += len(parts[-1])
             if found >= most:
                 break
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return parts[0] if len(parts) == 1 else np.concatenate([NOTHING, *parts])
 
 
 def _beginning(ts: list[int], complete: bool) -> int | None:

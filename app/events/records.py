@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from app.events.align import Aligned, Slice
 from app.events.decode import Decoded, Rejected
+from app.velocity.joined import Joined, put_together
 from schemas.events import InputEvent
 from schemas.outputs import FailureType
 
@@ -44,10 +45,14 @@ class Columns:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Records:
-    """The input of one step: columns by topic, and the partitions in order with their number of records."""
+    """The input of one step: columns by topic, and the partitions in order with their number of records.
+
+    ``joined`` is what the orders were told, in the order of their columns; None where nothing is asked.
+    """
 
     topics: dict[str, Columns]
     partitions: list[tuple[int, int]]
+    joined: Joined | None = None
 
     def __len__(self) -> int:
         return sum(count for _, count in self.partitions)
@@ -73,7 +78,8 @@ def gather(aligned: Sequence[Aligned], topics: Sequence[str]) -> Records:
         if piece.records:
             partitions.append((piece.partition, piece.records))
         base += piece.records
-    return Records({topic: _columns(found) for topic, found in parts.items()}, partitions)
+    joined = put_together([piece.joined for piece in aligned if piece.joined is not None])
+    return Records({topic: _columns(found) for topic, found in parts.items()}, partitions, joined)
 
 
 def _columns(parts: list[tuple[int, int, Slice]]) -> Columns:

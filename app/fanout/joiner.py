@@ -5,7 +5,7 @@ what is known of them. Both run in one event loop, and neither waits for the oth
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,18 +13,12 @@ from numpy.typing import NDArray
 
 from app.fanout.asker import Asked
 from app.fanout.messages import AnswerBatch, Ids
+from app.velocity.definitions import Velocity
+from app.velocity.joined import Joined
 from app.velocity.records import Ints
 
 _MOST_EARLY = 65_536
 """Orders whose answers came before they did, as after a restart; beyond it the oldest are forgotten."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Joined:
-    """Values [n, velocities] of orders [n], NaN where there is none; ``partial`` [n] where some answer is missing."""
-
-    values: NDArray[np.float64]
-    partial: NDArray[np.bool_]
 
 
 @dataclass(eq=False)
@@ -111,18 +105,19 @@ class Joiner:
         came = next((came for last, came in self._arrivals if offset <= last), now)
         return max(0.0, max(came, self._live_since) + self.deadline - now)
 
-    def take(self, offsets: Ints, velocities: Ids) -> Joined:
+    def take(self, offsets: Ints, velocities: Sequence[Velocity]) -> Joined:
         """What is known of the orders [n] that go on, of these velocities."""
+        wanted = tuple(velocity.id for velocity in velocities)
         orders = [self._orders.get(offset, _NOTHING) for offset in offsets.tolist()]
         parts: dict[Ids, list[tuple[int, NDArray[np.float64]]]] = {}
         for row, order in enumerate(orders):
             for ids, found in order.parts:
                 parts.setdefault(ids, []).append((row, found))
-        values = np.full((len(orders), len(velocities)), np.nan)
+        values = np.full((len(orders), len(wanted)), np.nan)
         for ids, told in parts.items():
-            _enter(values, velocities, ids, told)
-        partial = [not order.complete or not _is_told(order, velocities) for order in orders]
-        return Joined(values, np.array(partial, np.bool_))
+            _enter(values, wanted, ids, told)
+        partial = [not order.complete or not _is_told(order, wanted) for order in orders]
+        return Joined(tuple(velocity.name for velocity in velocities), values, np.array(partial, np.bool_))
 
     def again(self) -> None:
         """The pipeline has forgotten the orders that came and are not through: they will come again."""
@@ -196,6 +191,11 @@ class Joiners:
         if partition not in self._joiners:
             self._joiners[partition] = Joiner(self._deadline)
         return self._joiners[partition]
+
+    def again(self) -> None:
+        """See `Joiner.again`, of all partitions."""
+        for joiner in self._joiners.values():
+            joiner.again()
 
     def forget(self, partition: int) -> None:
         """A partition is over, or begins anew: nothing of it waits any more."""

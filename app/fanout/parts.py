@@ -39,6 +39,7 @@ class FanOutParts:
         velocities: what can be wanted, and is at first.
         joiners: where the orders of the partitions meet their answers.
         max_idle: seconds that alignment waits for orders or labels that have no more.
+        most_waiting: see `MOST_WAITING`.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class FanOutParts:
         velocities: Sequence[Velocity],
         joiners: Joiners,
         max_idle: float = 0.003,
+        most_waiting: int = MOST_WAITING,
     ) -> None:
+        self._most_waiting = most_waiting
         self.partitions = {number: FanOutPartition(number, joiners.of(number), max_idle) for number in mine}
         self.askers = Askers(partitions, velocities)
         self.owners = Owners(mine, partitions, velocities)
@@ -61,7 +64,7 @@ class FanOutParts:
         """What to tell the owners of what came in."""
         pieces = []
         for number, part in self.partitions.items():
-            if part.joiner.waiting < MOST_WAITING:
+            if part.joiner.waiting < self._most_waiting:
                 piece = part.piece(_of(lag, number), now, STEP_RECORDS)
                 pieces += [piece] if piece else []
         if not pieces:

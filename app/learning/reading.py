@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from aiokafka.structs import ConsumerRecord
 
 from app.effects import Effects, ScoredClicks, ScoredOrders
-from app.kafka.fetched import Fetched
+from app.fanout.joiner import Joiners
+from app.fanout.local import LocalFanOut
+from app.kafka.fetched import Fetched, Partition
 from app.kafka.reading import PartitionReader, reading
 from app.learning.labels import OrderLabels
 from app.pipeline import Limits, Pipeline
 from app.state.columns import Lifetimes
 from app.step import Models
+from app.velocity.stream import TURNS
 from schemas.topics import INPUTS, LABELS
 
 _MOST = 4_096
@@ -45,17 +48,41 @@ class Gathered:
         self.orders += effects.orders
 
 
-async def gather(broker: str, partitions: int, new_pipeline: NewPipeline, done: Callable[[int], None]) -> Gathered:
+async def gather(
+    broker: str,
+    partitions: int,
+    new_pipeline: NewPipeline,
+    done: Callable[[int], None],
+    fan_out: LocalFanOut | None = None,
+) -> Gathered:
     """Read all partitions of the input topics; ``done`` is told of the records as they are read.
+
+    An entity has its orders in all partitions: so where velocities are looked at, the orders and labels of all are read
+    before, for the joiners of ``fan_out``, which are the pipelines'.
 
     Raises:
         KafkaError: the broker does not answer.
     """
     found = Gathered()
+    if fan_out is not None and fan_out.is_used:
+        await _ask(broker, partitions, fan_out)
     for partition in range(partitions):
         async with reading(broker, [topic.name for topic in INPUTS], partition) as reader:
             await _gather_partition(reader, partition, new_pipeline(), found, done)
     return found
+
+
+async def _ask(broker: str, partitions: int, fan_out: LocalFanOut) -> None:
+    lag: dict[Partition, int] = {}
+    for partition in range(partitions):
+        async with reading(broker, TURNS, partition) as reader:
+            while not reader.is_at_end:
+                for topic, records in (await reader.take(_MOST)).items():
+                    fan_out.feed(_fetched(topic, partition, records, reader.ends[topic]))
+                    lag[topic, partition] = reader.ends[topic] - records[-1].offset - 1
+            # A topic's last offsets may hold no records, only markers of transactions.
+            lag.update({(topic, partition): 0 for topic in TURNS})
+        fan_out.exchange(lambda number, topic: lag.get((topic, number)))
 
 
 async def _gather_partition(
@@ -82,9 +109,11 @@ def _work(pipeline: Pipeline, lag: dict[str, int], found: Gathered) -> None:
         found.take(work.effects)
 
 
-def pipeline_of(models: Models, lifetimes: Lifetimes, limits: Limits, partitions: int) -> NewPipeline:
+def pipeline_of(
+    models: Models, lifetimes: Lifetimes, limits: Limits, partitions: int, joiners: Joiners | None = None
+) -> NewPipeline:
     """Makes pipelines like those of a worker whose topics have so many partitions."""
-    return lambda: Pipeline(models, lifetimes, limits, partitions, with_headers=False)
+    return lambda: Pipeline(models, lifetimes, limits, partitions, with_headers=False, joiners=joiners)
 
 
 def gathered(values: Iterable[Fetched], pipeline: Pipeline) -> Gathered:

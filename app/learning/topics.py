@@ -6,6 +6,7 @@ import logging
 from aiokafka.errors import KafkaError
 
 from app.cli.errors import UsageProblem
+from app.fanout.local import LocalFanOut
 from app.kafka.topics import TopicError, partition_counts
 from app.learning.reading import Gathered, gather, pipeline_of
 from app.models.manifest import Kind
@@ -44,9 +45,11 @@ def read_back(models: Models, settings: Settings, reporter: Reporter) -> tuple[G
     partitions = _partitions(settings.broker)
     lifetimes = Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)
     limits = Limits(settings.max_batch_records, settings.max_value_bytes, 0.0)
-    new_pipeline = pipeline_of(models, lifetimes, limits, partitions)
+    fan_out = LocalFanOut(partitions, models.rules.velocities)
+    new_pipeline = pipeline_of(models, lifetimes, limits, partitions, fan_out.joiners)
+    done = reporter.stage("read the topics")
     try:
-        gathered = asyncio.run(gather(settings.broker, partitions, new_pipeline, reporter.stage("read the topics")))
+        gathered = asyncio.run(gather(settings.broker, partitions, new_pipeline, done, fan_out))
     except KafkaError as error:
         raise UsageProblem(
             f"the topics at {settings.broker} cannot be read ({error!r}); see the broker's log"

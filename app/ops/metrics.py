@@ -170,11 +170,14 @@ class Metrics:
         """A local store was wiped, to be rebuilt from the changelog."""
         self._add(c.REBUILT_STORES, 1, reason)
 
-    def velocities(self, asks: int, answers: int, late: int, partial: int) -> None:
-        """So many orders were asked about, answered, taken in late, and went on at their deadline."""
-        counts = (asks, answers, late, partial)
-        for metric, count in zip(_VELOCITY_COUNTS, counts, strict=True):
+    def velocities(self, asks: int, answers: int, late: int) -> None:
+        """So many orders were asked about, answered, and taken in late."""
+        for metric, count in zip(_VELOCITY_COUNTS, (asks, answers, late), strict=True):
             self._add(metric, count)
+
+    def velocity_partial(self, orders: int) -> None:
+        """So many orders were judged at their deadline."""
+        self._add(c.VELOCITY_PARTIAL, orders)
 
     def velocity_unreadable(self) -> None:
         """A message of the fan-out was left out."""
@@ -217,7 +220,7 @@ class Metrics:
         self._gauges[metric].labels(*labels).set(value)
 
 
-_VELOCITY_COUNTS = (c.VELOCITY_ASKS, c.VELOCITY_ANSWERS, c.VELOCITY_LATE, c.VELOCITY_PARTIAL)
+_VELOCITY_COUNTS = (c.VELOCITY_ASKS, c.VELOCITY_ANSWERS, c.VELOCITY_LATE)
 
 _TRIAL_VALUES: Mapping[c.Metric, Callable[[Comparison], float | None]] = {
     c.TRIAL_EVENTS: lambda trial: trial.events,

@@ -110,6 +110,7 @@ def _risk(scored: ScoredOrders, place: int, reasons: list[Reason], makers: Maker
         ruleset_version=makers.ruleset_version,
         risk_score=verdict.score,
         probability=round(float(scored.probability[place]), 6) if verdict.score is not None else None,
+        partial=True if scored.joined is not None and scored.joined.partial[place] else None,
     )
 
 
@@ -138,6 +139,7 @@ def _decision(risk: RiskEvent, verdict: Verdict, subject: Subject, event_id: str
         reasons=[reason.code for reason in risk.reasons],
         expires_at=verdict.expires_at,
         supersedes=verdict.supersedes,
+        partial=risk.partial,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable
 
+from app.fanout.local import LocalFanOut
 from app.pipeline import Pipeline, Work
 from app.replay.fetches import Fetches
 from app.replay.pacing import Clock, Pace, paced
@@ -18,17 +19,22 @@ async def replay(
     now_ms: NowMs,
     clock: Clock,
     pace: Pace | None = None,
+    fan_out: LocalFanOut | None = None,
 ) -> AsyncIterator[Work]:
     """The steps that a recording makes, as a worker of topics with so many partitions would make them.
 
     The recording is in order of event time, and whatever has been read is all there is: so the pipeline must not wait
-    for idle topics (``Limits.max_idle`` 0). What is open when the recording ends stays open, as it would live.
+    for idle topics (``Limits.max_idle`` 0). What is open when the recording ends stays open, as it would live. The
+    orders meet their velocities in the joiners of ``fan_out``, if those are the pipeline's.
     """
-    fetches = Fetches(partitions)
+    fetches, fan_out = Fetches(partitions), fan_out or LocalFanOut(partitions, ())
     async for moments in _whole_moments(paced(recording, pace, clock)):
         for fetched in fetches.of(moments):
             pipeline.feed(fetched)
+            fan_out.feed(fetched)
+        fan_out.exchange()
         while work := pipeline.work(lambda _: 0, 0.0, now_ms()):
+            fan_out.through(work.next_offsets)
             yield work
 
 

@@ -13,6 +13,7 @@ from app.rules.language.explain import explained
 from app.rules.language.nodes import Node
 from app.rules.language.program import Evaluation, Program
 from app.rules.language.values import Mask, Texts
+from app.velocity.catalogue import CATALOGUE as VELOCITIES
 from schemas.outputs import ACTIONS, Action
 from schemas.ruleset import Policy, Rule, Ruleset, Snooze, ValueList
 
@@ -114,6 +115,8 @@ class RuleBook:
         self.window_ms = window_ms
         self.version = f"{ruleset.id}/{ruleset.version}"
         self.keys = frozenset(rule.key for rule in rules)
+        self.velocities = tuple(velocity for velocity in VELOCITIES if velocity.name in program.fields)
+        """What its conditions look at, of rules in shadow too."""
         self._snoozes = tuple(snoozes)
         self._program = program
         self._conditional = [place for place, policy in enumerate(policies) if policy.condition is not None]

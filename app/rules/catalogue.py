@@ -1,6 +1,7 @@
-"""What rules may name: the order's own fields, what is known of its user and session, and what the model says.
+"""What rules may name: the order's own fields, what is known of its user, session and entities, what the model says.
 
-A feature becomes usable by an entry here; whoever adds one to ``ORDER_FEATURES`` has added it here as well.
+A feature becomes usable by an entry here; whoever adds one to ``ORDER_FEATURES`` or to the catalogue of velocities has
+added it here as well.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +19,9 @@ from app.features.orders import ORDER_FEATURES
 from app.features.words import value_in_words
 from app.rules.language.nodes import Type
 from app.rules.language.values import Column, Flags, Numbers, Texts
+from app.velocity.catalogue import BY_NAME as VELOCITIES
+from app.velocity.definitions import Velocity
+from app.velocity.joined import Joined
 from schemas.events import Order
 
 MODEL_SCORE: Final = "model_score"
@@ -43,13 +47,14 @@ _UNITS: Final[Mapping[str, str]] = {"ts": "ms", "value": "major units", "account
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A name that rules may use, and what it means."""
+    """A name that rules may use, and what it means; ``label`` is that in the few words that a reason has."""
 
     name: str
     type: Type
     meaning: str
     unit: str
     source: str
+    label: str = ""
 
 
 class Catalogue:
@@ -62,14 +67,16 @@ class Catalogue:
     def told(self, name: str, value: float | str | bool) -> tuple[str, str]:
         """What a field means, and a value of it, in words."""
         field = self.fields[name]
+        label = field.label or field.meaning
         if isinstance(value, bool):
-            return field.meaning, "yes" if value else "no"
-        return field.meaning, value if isinstance(value, str) else value_in_words(field.unit, value)
+            return label, "yes" if value else "no"
+        return label, value if isinstance(value, str) else value_in_words(field.unit, value)
 
 
 def catalogue() -> Catalogue:
     """Everything that is known of an order when it is judged."""
-    return Catalogue([*_order_fields(), *map(_feature_field, ORDER_FEATURES), *_model_fields()])
+    velocities = map(_velocity_field, VELOCITIES.values())
+    return Catalogue([*_order_fields(), *map(_feature_field, ORDER_FEATURES), *_model_fields(), *velocities])
 
 
 def _order_fields() -> list[Field]:
@@ -89,6 +96,10 @@ def _feature_field(feature: Feature) -> Field:
     return Field(feature.name, type_, meaning, feature.unit, source)
 
 
+def _velocity_field(velocity: Velocity) -> Field:
+    return Field(velocity.name, Type.NUMBER, velocity.meaning, velocity.unit, "velocity", velocity.label)
+
+
 def _model_fields() -> list[Field]:
     return [
         Field(MODEL_PROBABILITY, Type.NUMBER, "probability of fraud by the model", "", "model"),
@@ -105,13 +116,14 @@ class OrderColumns:
     """What rules read of orders [m]; each column is made when it is first read.
 
     ``features`` are [m, G] in the order of ``ORDER_FEATURES``; ``probability`` and ``score`` are the model's, NaN where
-    it gave none.
+    it gave none. ``joined`` is what the orders were told of their entities; None if nobody asked.
     """
 
     orders: list[Order]
     features: NDArray[np.float32]
     probability: NDArray[np.floating[Any]]
     score: NDArray[np.float64]
+    joined: Joined | None = None
 
     def read(self, name: str) -> Column:
         """The column of a field of ``CATALOGUE``."""
@@ -121,6 +133,8 @@ class OrderColumns:
             return Numbers.of(_decimal(self.probability))
         if name in _FEATURE_COLUMNS:
             return self._feature(name)
+        if name in VELOCITIES:
+            return Numbers.of(np.full(len(self.orders), np.nan) if self.joined is None else self.joined.column(name))
         return self._field(name)
 
     @cached_property

@@ -22,6 +22,7 @@ from app.scoring.trial import score_orders_with
 from app.state.columns import UserTable
 from app.state.rows import MONEY_SCALE, Rows
 from app.state.state import State
+from app.velocity.joined import Joined
 from schemas.events import Order
 from schemas.topics import LABELS, ORDERS
 
@@ -73,12 +74,13 @@ def score_orders(
     if len(found):
         scores, tried = score_orders_with(judges.model, judges.trial, inputs, users)
     turns = _turns(records, batch, others, user, slots)
-    columns = _columns(turns, inputs, scores, judges, tried)
+    joined = None if records.joined is None else records.joined.at(batch.index[found])
+    columns = _columns(turns, inputs, scores, judges, tried, joined)
     decider = Decider(judges.book, columns, table, rows["frozen_at"].tolist(), state.flows)
     decided = decider.decide(turns)
     rows["frozen_at"] = decider.frozen_at
     if len(found) or decided.lifts:
-        effects.orders.append(_scored(records, batch, found, users, inputs, scores, tried, decided))
+        effects.orders.append(_scored(records, batch, found, users, inputs, scores, tried, decided, joined))
 
 
 def _features(
@@ -149,7 +151,14 @@ def _trace(columns: Columns, index: int) -> bytes | None:
     return None if columns.traces is None else columns.traces[index]
 
 
-def _columns(turns: Sequence[Turn], inputs: Floats, scores: RiskScores, judges: Judges, tried: Tried) -> OrderColumns:
+def _columns(
+    turns: Sequence[Turn],
+    inputs: Floats,
+    scores: RiskScores,
+    judges: Judges,
+    tried: Tried,
+    joined: Joined | None,
+) -> OrderColumns:
     """What rules read of the orders; a score by the mapping of the version that gave it, missing where it gave none."""
     orders = [turn.event for turn in turns if isinstance(turn.event, Order)]
     known = np.isfinite(scores.probability)
@@ -157,7 +166,7 @@ def _columns(turns: Sequence[Turn], inputs: Floats, scores: RiskScores, judges: 
     points = risk_score(probability, judges.model.mapping)
     for rows, model in judges.trial.others(tried.canary, tried.stand_in):
         points[rows] = risk_score(probability[rows], model.mapping)
-    return OrderColumns(orders, inputs, np.where(known, probability, np.nan), np.where(known, points, np.nan))
+    return OrderColumns(orders, inputs, np.where(known, probability, np.nan), np.where(known, points, np.nan), joined)
 
 
 def _scored(
@@ -169,6 +178,7 @@ def _scored(
     scores: RiskScores,
     tried: Tried,
     decided: Decided,
+    joined: Joined | None,
 ) -> ScoredOrders:
     columns, index = records.topics[ORDERS], batch.index[found]
     return ScoredOrders(
@@ -185,4 +195,5 @@ def _scored(
         verdicts=decided.verdicts,
         lifts=decided.lifts,
         tried=tried,
+        joined=joined,
     )

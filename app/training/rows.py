@@ -14,6 +14,8 @@ from app.cli.errors import UsageProblem
 from app.effects import Effects, ScoredClicks, ScoredOrders
 from app.events.align import Aligner
 from app.events.decode import Decoder
+from app.fanout.gate import Gate
+from app.fanout.local import LocalFanOut
 from app.features.clicks import CLICK_FEATURES
 from app.models.manifest import ScoreMapping
 from app.models.runtime import IntentScores, RiskScores, TurnByTurn
@@ -123,10 +125,15 @@ def replayed(
     fetches, aligner = Fetches(partitions=1), Aligner(0, TOPICS, max_idle=0)
     decoder = Decoder(_MAX_VALUE_BYTES, lambda user, partition: True)
     models = models or Models(_UntrainedIntent(), _UntrainedRisk())
+    fan_out = LocalFanOut(1, models.rules.velocities)
+    gate = Gate(fan_out.joiners, models.rules.velocities)
     for batch in recording:
         for fetched in fetches.of(batch):
             aligner.add(decoder.decode(fetched))
-        while aligned := aligner.take(lambda topic: 0, 0, _STEP_RECORDS):
+            fan_out.feed(fetched)
+        fan_out.exchange()
+        while aligned := gate.take(aligner, lambda topic: 0, 0, _STEP_RECORDS):
+            fan_out.through({(topic, 0): offset for topic, offset in aligned.next_offsets.items()})
             yield step(state, [aligned], models)
         done(len(batch))
 

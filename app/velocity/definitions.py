@@ -84,6 +84,26 @@ _NAMES: dict[Aggregate, str] = {
     "fraud_streak": "fraud_streak",
     "since_streak": "since_streak",
 }
+_LABELS: dict[Aggregate, str] = {
+    "count": "orders",
+    "sum": "value of orders",
+    "mean": "mean value",
+    "max": "largest value",
+    "frauds": "known frauds",
+    "fraud_share": "share of known frauds",
+    "ratio": "value over the mean before it",
+    "zscore": "value's distance from the mean before it",
+    "genuine_ratio": "value over the mean of genuine orders",
+    "genuine_zscore": "value's distance from the mean of genuine orders",
+    "unusual": "unusual orders",
+    "since_first_unusual": "time since the first unusual order",
+    "since_last_unusual": "time since the latest unusual order",
+    "since_first_fraud": "time since the first known fraud",
+    "since_last_fraud": "time since the latest known fraud",
+    "since_genuine": "time since the latest genuine order",
+    "fraud_streak": "known frauds in a row",
+    "since_streak": "time since the first known fraud in a row",
+}
 _MEANINGS: dict[Aggregate, str] = {
     "count": "orders {at}, this one included",
     "sum": "their value {at}, this one included",
@@ -182,6 +202,14 @@ class Velocity:
         return _plural(self.of) if self.of else _UNITS[self.aggregate]
 
     @property
+    def label(self) -> str:
+        """What it is in a few words: `orders by device in 1 h`."""
+        delay = f", {_spaced(_told(self.delay_ms))} ago" if self.delay_ms else ""
+        limit = "" if self.limit is None else f" up to {self.limit}"
+        what = _plural(self.of) if self.of else _LABELS[self.aggregate]
+        return f"{what}{limit} by {self.entity} in {_spaced(self.window)}{delay}"
+
+    @property
     def meaning(self) -> str:
         """How it is computed, in words."""
         delay = f" that ended {_told(self.delay_ms)} ago" if self.delay_ms else ""
@@ -195,6 +223,11 @@ class Velocity:
 def _plural(kind: str | None) -> str:
     kind = kind or ""
     return f"{kind}es" if kind.endswith("s") else f"{kind}s"
+
+
+def _spaced(length: str) -> str:
+    """`1h` as `1 h`."""
+    return f"{length[:-1]} {length[-1]}" if not length.endswith("m") else f"{length[:-1]} min"
 
 
 def _told(ms: int) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from app.fanout.joiner import Joiners
 from app.kafka.consumer import Consumer
 from app.kafka.faust_app import BatchApp, create_app
 from app.kafka.fetched import Partition
@@ -137,11 +138,11 @@ def _delivery(settings: Settings, app: BatchApp, table: ColumnTable, observer: O
     return delivery
 
 
-def build_pipeline(settings: Settings, models: Models, partitions: int) -> Pipeline:
-    """The path as the settings bound it."""
+def build_pipeline(settings: Settings, models: Models, partitions: int, joiners: Joiners | None = None) -> Pipeline:
+    """The path as the settings bound it; see `Pipeline` for ``joiners``."""
     lifetimes = Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)
     limits = Limits(settings.max_batch_records, settings.max_value_bytes, settings.max_idle_ms / 1000)
-    return Pipeline(models, lifetimes, limits, partitions, settings.cloudevents_headers)
+    return Pipeline(models, lifetimes, limits, partitions, settings.cloudevents_headers, joiners)
 
 
 def _recovering(observer: Observer) -> Callable[[RecoveryProgress], None]:

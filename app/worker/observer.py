@@ -98,6 +98,8 @@ class Observer:
             metrics.drift(drift.model, by_name, int((psi > drift.max_psi).sum()))
         verdicts = [verdict for orders in effects.orders for verdict in orders.verdicts]
         hits = Counter((hit.id, str(hit.mode)) for verdict in verdicts for hit in verdict.hits)
+        joined = [orders.joined for orders in effects.orders if orders.joined is not None]
+        metrics.velocity_partial(sum(int(told.partial.sum()) for told in joined))
         metrics.decisions(Counter(verdict.action for verdict in verdicts), hits)
         self.progress.advanced(work.records)
         self.tally.add(work)

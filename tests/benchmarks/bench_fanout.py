@@ -56,7 +56,7 @@ class Collected:
     def __init__(self, count: int, velocities: Sequence[Velocity], deadline: float | None) -> None:
         self.joiners = Joiners(deadline)
         self._count = count
-        self._ids = tuple(velocity.id for velocity in velocities)
+        self._velocities = velocities
         self._next: dict[int, int] = {}
         self._parts: list[tuple[int, int, float]] = []
         self._values: list[NDArray[np.float64]] = []
@@ -69,7 +69,7 @@ class Collected:
             joiner, first = self.joiners.of(partition), self._next.get(partition, 0)
             offsets = np.arange(first, joiner.asked_to)
             offsets = offsets[: joiner.ready(offsets, time.monotonic(), is_live=True)]
-            joined = joiner.take(offsets, self._ids)
+            joined = joiner.take(offsets, self._velocities)
             known = ~np.isnan(joined.values).all(axis=1)  # what does not decode is asked about by nobody
             self._parts += [(partition, offset, now) for offset in offsets[known].tolist()]
             self._values += list(joined.values[known])

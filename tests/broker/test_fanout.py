@@ -26,7 +26,6 @@ pytestmark = pytest.mark.broker
 PARTITIONS = 4
 START = 1_700_000_000_000
 WANTED = tuple(velocity for velocity in CATALOGUE if velocity.window in ("1h", "7d"))
-IDS = tuple(velocity.id for velocity in WANTED)
 _FIELDS = {"device": "device_id", "card": "card_hash", "merchant": "merchant_id"}
 
 Found = dict[tuple[int, int], NDArray[np.float64]]
@@ -84,7 +83,7 @@ class Orders:
             joiner = joiners.of(partition)
             offsets = np.array([offset for number, offset in self._places if number == partition])
             ready = offsets[: joiner.ready(offsets, 0, is_live=False)]
-            joined = joiner.take(ready, IDS)
+            joined = joiner.take(ready, WANTED)
             for offset, values, partial in zip(ready.tolist(), joined.values, joined.partial.tolist(), strict=True):
                 assert not partial
                 known = self.found.setdefault((partition, offset), values)

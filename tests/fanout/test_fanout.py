@@ -20,7 +20,6 @@ from tests.velocity.naive import Event, columns
 PARTITIONS = 3
 START = 1_700_000_000_000
 WANTED = tuple(velocity for velocity in CATALOGUE if velocity.window in ("10m", "30d"))
-IDS = tuple(velocity.id for velocity in WANTED)
 
 Values = dict[tuple[int, int], NDArray[np.float64]]
 """By partition and offset of the order."""
@@ -101,7 +100,7 @@ class Shop:
     def found(self) -> Values:
         """What is known of every order."""
         return {
-            (partition, offset): self.joiners.of(partition).take(ints([offset]), IDS).values[0]
+            (partition, offset): self.joiners.of(partition).take(ints([offset]), WANTED).values[0]
             for partition, offset in self.placed
         }
 
@@ -216,9 +215,9 @@ def test_only_what_is_asked_for_is_computed_though_every_order_is_remembered() -
     shop.ask(1, [(0, Event(START + 1, "p", "v", 10_000, {"card": "c", "device": "d"}))], idle=True)
     delivered(shop)
     assert shop.waiting == []
-    told = shop.joiners.of(1).take(ints([0]), tuple(velocity.id for velocity in few))
+    told = shop.joiners.of(1).take(ints([0]), few)
     assert told.values.tolist() == [[2.0]]
     assert not told.partial.any()
     assert np.isnan(shop.found[0, 0]).all()
-    before = shop.joiners.of(0).take(ints([0]), tuple(velocity.id for velocity in few))
+    before = shop.joiners.of(0).take(ints([0]), few)
     assert before.partial.all(), "it was not asked for when this order came"

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from app.fanout.asker import Asked
-from app.fanout.joiner import Joined, Joiner, Joiners
+from app.fanout.joiner import Joiner, Joiners
 from app.fanout.messages import AnswerBatch
+from app.velocity.catalogue import BY_NAME
+from app.velocity.joined import Joined
 
 NAN = np.nan
 DEADLINE = 0.25
-OWN, FIRST, SECOND = 1, 2, 3
-IDS = (OWN, FIRST, SECOND)
+VELOCITIES = [BY_NAME[name] for name in ("user_orders_1h", "card_orders_1h", "device_orders_1h")]
+OWN, FIRST, SECOND = (velocity.id for velocity in VELOCITIES)
 
 
 def asked(*orders: tuple[int, int]) -> Asked:
@@ -30,7 +32,7 @@ def ready(joiner: Joiner, *offsets: int, now: float = 0.0, is_live: bool = True)
 
 
 def take(joiner: Joiner, *offsets: int) -> Joined:
-    return joiner.take(np.array(offsets, np.int64), IDS)
+    return joiner.take(np.array(offsets, np.int64), VELOCITIES)
 
 
 def told(joined: Joined) -> list[tuple[list[float], bool]]:

@@ -77,6 +77,11 @@ class Program:
     def __len__(self) -> int:
         return len(self._steps)
 
+    @property
+    def fields(self) -> set[str]:
+        """The fields that it reads."""
+        return {step.field for step in self._steps if step.field}
+
     def evaluate(self, read: Read, count: int) -> "Evaluation":
         """Compute everything for ``count`` orders."""
         columns: list[Column] = []
