@@ -72,7 +72,8 @@ class Stores:
         directory: holds one sub-directory for each partition; made when needed.
         now_ms: the clock, in ms since the epoch; how old a store is decides whether it may still be used.
         cache_bytes: of the block cache that all partitions share.
-        buffer_bytes: of unflushed rows, all partitions together: what a crash makes recovery read again.
+        buffer_bytes: of unflushed rows, all partitions together: memory that a worker fills within minutes, and what a
+            crash makes recovery read again.
         partition_buffer_bytes: of unflushed rows at which one partition is flushed.
     """
 
@@ -82,8 +83,8 @@ class Stores:
         now_ms: Callable[[], int],
         *,
         cache_bytes: int = 32 * MIB,
-        buffer_bytes: int = 128 * MIB,
-        partition_buffer_bytes: int = 32 * MIB,
+        buffer_bytes: int = 32 * MIB,
+        partition_buffer_bytes: int = 16 * MIB,
     ) -> None:
         self.directory = directory
         self._now_ms = now_ms
