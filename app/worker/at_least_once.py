@@ -21,6 +21,9 @@ from app.worker.observer import Observer
 LINGER_S = 0.05
 """Steps gather for so long before a transaction. Nobody waits for it, and of a user's rows only the last is written."""
 
+STEPS_BEING_SENT = 4
+"""Steps whose outputs the broker has not acknowledged: behind a slow broker the next ones gather to fewer, larger."""
+
 
 class Sender(Protocol):
     """What hands records to the broker, in order per partition; see ``app.kafka.producer.Producer``."""
@@ -53,12 +56,14 @@ class AtLeastOnce(ExactlyOnce):
     ) -> None:
         super().__init__(held, offsets, producers, changelog, observer, clocks, give_up)
         self._sender = sender
+        self._sending = 0
         self._sent: asyncio.Task[list[Awaitable[int]]] | None = None
         self._acknowledged: asyncio.Task[bool] | None = None
 
     async def deliver(self, step: Step) -> None:
         """Send a step's outputs, after those of the steps before; once acknowledged it waits for a transaction."""
-        self._steps += 1
+        self._begin(step)
+        self._sending += 1
         self._sent = asyncio.create_task(self._send(step, self._sent))
         self._acknowledged = asyncio.create_task(self._acknowledge(step, self._sent, self._acknowledged))
 
@@ -67,6 +72,9 @@ class AtLeastOnce(ExactlyOnce):
         while self._acknowledged is not None and not self._acknowledged.done():
             await asyncio.wait([self._acknowledged])
         await super().drain()
+
+    def _is_full(self) -> bool:
+        return self._sending >= STEPS_BEING_SENT or super()._is_full()
 
     def _outputs(self, partition: int, steps: Sequence[Step]) -> list[Send]:
         """None: the broker has them."""
@@ -94,6 +102,9 @@ class AtLeastOnce(ExactlyOnce):
         except Exception as error:
             self._end(error)
             return False
+        finally:
+            self._sending -= 1
+            self._wake()
         if before is not None and not await before:
             return False
         self._enter(step)

@@ -27,15 +27,15 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from app.kafka.fetched import Partition
 from app.kafka.producer import RecordTooLarge, Send
-from app.publish.outgoing import Outgoing
-from app.state.columns import Change
 from app.state.held import HeldPartitions, PartitionLost
 from app.worker.delivery import Clocks, Offsets, Step
+from app.worker.gathered import gathered_outputs, latest_rows, next_offsets
 from app.worker.observer import Observer
 
 STEPS_IN_FLIGHT = 64
+RECORDS_IN_FLIGHT = 32_768
+"""Of a backlog: beyond that steps would find their outputs still waiting for the connection, and get smaller."""
 _SLOW_S = 5.0
 HOPELESS = (
     RecordTooLarge,
@@ -124,7 +124,7 @@ class ExactlyOnce:
         self._give_up = give_up
         self.on_change: Callable[[], None] = lambda: None
         self._lanes: dict[int, _Lane] = {}
-        self._steps = 0
+        self._steps = self._records = 0
         self._changed = asyncio.Event()
         self._failure: Exception | None = None
 
@@ -146,7 +146,7 @@ class ExactlyOnce:
         Raises:
             Exception: one of ``HOPELESS``.
         """
-        while self._steps >= STEPS_IN_FLIGHT and self._failure is None:
+        while self._is_full() and self._failure is None:
             self._changed.clear()
             await self._changed.wait()
         if self._failure is not None:
@@ -154,8 +154,15 @@ class ExactlyOnce:
 
     async def deliver(self, step: Step) -> None:
         """Let a step wait for the next transaction of each of its partitions."""
-        self._steps += 1
+        self._begin(step)
         self._enter(step)
+
+    def _is_full(self) -> bool:
+        return self._steps >= STEPS_IN_FLIGHT or self._records >= RECORDS_IN_FLIGHT
+
+    def _begin(self, step: Step) -> None:
+        self._steps += 1
+        self._records += step.work.records
 
     def _enter(self, step: Step) -> None:
         entry = _InFlight(step, set(step.tenures))
@@ -189,7 +196,7 @@ class ExactlyOnce:
         """One transaction, of all steps that wait."""
         entries = list(lane.waiting)
         steps = [entry.step for entry in entries]
-        change = _merged_change(partition, steps)
+        change = latest_rows(partition, steps)
         sends = self._outputs(partition, steps)
         if change.keys:
             sends.append(Send(self._changelog, partition, self._clocks.now_ms(), change.keys, change.values))
@@ -199,7 +206,7 @@ class ExactlyOnce:
         self._held.write(steps[0].tenures[partition], change.keys, change.values, ends[-1] if change.keys else None)
         for step in steps[1:]:
             self._held.write(step.tenures[partition], [], [], None)
-        for tp, offset in _next_offsets(partition, steps).items():
+        for tp, offset in next_offsets(partition, steps).items():
             self._offsets.mark_durable(tp, offset, steps[-1].generation)
         for entry in entries:
             lane.waiting.popleft()
@@ -207,7 +214,7 @@ class ExactlyOnce:
 
     def _outputs(self, partition: int, steps: Sequence[Step]) -> list[Send]:
         """The outputs that go into the transaction."""
-        return _sends(partition, steps, self._clocks.now_ms())
+        return gathered_outputs(partition, steps, self._clocks.now_ms())
 
     async def _fail(self, partition: int, lane: _Lane, error: Exception) -> None:
         """Give the partition up. Its work stays unfinished in ``held``, so that the next assignment reads it back."""
@@ -234,9 +241,10 @@ class ExactlyOnce:
         """A step has left one of its partitions; once it has left them all, it is no longer in flight."""
         entry.partitions.discard(partition)
         if not entry.partitions:
+            step = entry.step
             self._steps -= 1
+            self._records -= step.work.records
             if committed:
-                step = entry.step
                 self._observer.durable(step.work, step.computing, self._clocks.monotonic() - step.computed_at)
             self._wake()
 
@@ -262,43 +270,3 @@ def _told_if_slow(partition: int) -> Iterator[None]:
         yield
     finally:
         alarm.cancel()
-
-
-def _sends(partition: int, steps: Sequence[Step], now_ms: int) -> list[Send]:
-    """The outputs of ``steps`` in one partition: those of each topic together."""
-    by_topic: dict[str, list[Outgoing]] = {}
-    for step in steps:
-        for out in step.work.outgoing:
-            if out.partition == partition:
-                by_topic.setdefault(out.topic, []).append(out)
-    return [_joined(parts, now_ms) for parts in by_topic.values()]
-
-
-def _joined(parts: Sequence[Outgoing], now_ms: int) -> Send:
-    first = parts[0]
-    if len(parts) == 1:
-        return Send(first.topic, first.partition, now_ms, first.keys, first.values, first.headers)
-    return Send(
-        first.topic,
-        first.partition,
-        now_ms,
-        [key for part in parts for key in part.keys],
-        [value for part in parts for value in part.values],
-        None if first.headers is None else [block for part in parts for block in part.headers or ()],
-    )
-
-
-def _merged_change(partition: int, steps: Sequence[Step]) -> Change:
-    """The latest of each changed row, in the order in which they were last changed."""
-    latest: dict[bytes, bytes | None] = {}
-    for step in steps:
-        for change in step.work.changes:
-            if change.partition == partition:
-                for key, value in zip(change.keys, change.values, strict=True):
-                    latest.pop(key, None)
-                    latest[key] = value
-    return Change(partition, list(latest), list(latest.values()))
-
-
-def _next_offsets(partition: int, steps: Sequence[Step]) -> dict[Partition, int]:
-    return {tp: offset for step in steps for tp, offset in step.work.next_offsets.items() if tp[1] == partition}

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from app.kafka.partition import partition_of
 from app.kafka.producer import DeliveryFailed
 from app.worker import exactly_once
-from app.worker.exactly_once import STEPS_IN_FLIGHT
+from app.worker.at_least_once import STEPS_BEING_SENT
 from schemas.topics import CLICKSTREAM, DECISIONS, ORDERS, RISK_EVENTS
 from tests.harness import Input, click, order
 from tests.worker.engine import CHANGELOG, Delivery, Engine, settle, started
@@ -102,11 +102,24 @@ def complete(deliveries: list[Delivery]) -> int:
 
 def test_only_so_many_steps_are_under_way(tmp_path: Path) -> None:
     async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
-        steps = [await engine.step(nth(number)) for number in range(STEPS_IN_FLIGHT + 2)]
-        assert [bool(step) for step in steps] == [True] * STEPS_IN_FLIGHT + [False] * 2
+        steps = [await engine.step(nth(number)) for number in range(STEPS_BEING_SENT + 2)]
+        assert [bool(step) for step in steps] == [True] * STEPS_BEING_SENT + [False] * 2
         assert engine.worker.pipeline.waiting == 2
         await engine.finish(*steps[0])
         assert engine.worker.pipeline.waiting == 0, "what waited goes as one step"
+
+    play(tmp_path, scenario)
+
+
+def test_a_backlog_has_only_so_many_records_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.worker.exactly_once.RECORDS_IN_FLIGHT", 2)
+
+    async def scenario(engine: Engine, _: "asyncio.Task[None]") -> None:
+        steps = [await engine.step(nth(number)) for number in range(3)]
+        assert [bool(step) for step in steps] == [True, True, False]
+        assert engine.worker.pipeline.waiting == 1
+        await engine.finish(*steps[0])
+        assert engine.worker.pipeline.waiting == 0
 
     play(tmp_path, scenario)
 
