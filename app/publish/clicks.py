@@ -56,7 +56,7 @@ def intent_events(
         scored = scored.where(finite)
     if not scored.clicks:
         return
-    sources, users = scored.event_ids, scored.users
+    users = scored.users
     values = _values(scored, judges, scored_at)
     if scored.texts and text_model:
         _add_texts(values, scored.texts, text_model)
@@ -68,7 +68,7 @@ def intent_events(
         run = slice(start, stop)
         headers = None
         if with_headers:
-            ids = [f"{source}:intent" for source in sources[run]]
+            ids = [f"{click.event_id}:intent" for click in scored.clicks[run]]
             headers = cloud_events(INTENT_EVENTS, ids, times[run], traces[run] if traces else None)
         keys = [user.encode() for user in users[run]]
         yield Outgoing(INTENT_EVENTS, int(partitions[start]), keys, values[run], headers)
@@ -94,10 +94,15 @@ def _values_of(scored: ScoredClicks, model: ModelRef, scored_at: int) -> list[by
         return []
     numbers = _numbers(scored, model, scored_at)
     width = numbers.shape[1]
-    text = numbers.tobytes()
-    starts = _starts(scored)
+    text = numbers.tobytes().decode("ascii")
+    sources, users, sessions = scored.event_ids, scored.users, scored.session_ids
+    if any(_NEEDS_ESCAPE.search("".join(texts)) for texts in (sources, users, sessions)):
+        sources, users, sessions = _escaped(sources), _escaped(users), _escaped(sessions)
+    starts = zip(sources, users, sessions, _next_categories(scored), range(0, len(text), width), strict=True)
     return [
-        start.encode() + text[at : at + width] for start, at in zip(starts, range(0, len(text), width), strict=True)
+        f'{{"event_id":"{source}:intent","source_event_id":"{source}","user_id":"{user}","session_id":"{session}",'
+        f"{next_}{text[at : at + width]}".encode()
+        for source, user, session, next_, at in starts
     ]
 
 
@@ -126,17 +131,6 @@ class TextPart(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     slots: Slots
     text_model: ModelRef
     query_intent: str | None = None
-
-
-def _starts(scored: ScoredClicks) -> list[str]:
-    """The part of each event that has its texts: ids, and where the next event may be."""
-    sources, users, sessions = scored.event_ids, scored.users, scored.session_ids
-    if any(_NEEDS_ESCAPE.search("".join(texts)) for texts in (sources, users, sessions)):
-        sources, users, sessions = _escaped(sources), _escaped(users), _escaped(sessions)
-    return [
-        f'{{"event_id":"{source}:intent","source_event_id":"{source}","user_id":"{user}","session_id":"{session}",{next_}'
-        for source, user, session, next_ in zip(sources, users, sessions, _next_categories(scored), strict=True)
-    ]
 
 
 def _has_outlook(scored: ScoredClicks) -> bool:

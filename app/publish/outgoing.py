@@ -13,6 +13,7 @@ from schemas.topics import BY_NAME
 _SOURCE: Final = b"/sluice"
 _LAST_MS: Final = 253_402_300_799_999  # of the year 9999
 _MILLIS: Final = [f".{ms:03d}Z".encode() for ms in range(1000)]
+_MILLIS_TEXT: Final = [ms.decode() for ms in _MILLIS]
 _TIME: Final = encode_header("ce_time", b"2026-01-01T00:00:00.000Z")[: -len(b"2026-01-01T00:00:00.000Z")]
 _ID: Final = encode_header("ce_id", b"")[:-1]  # without the length of its value
 
@@ -42,13 +43,11 @@ def cloud_events(
         times: of the events, ms since the epoch.
         traces: W3C ``traceparent`` of the inputs; None where no input has one.
     """
+    if traces is None and "".join(ids).isascii():
+        return _untraced(topic, ids, times)
     plain, traced = _constant(topic, 6), _constant(topic, 7)
     encoded = [id_.encode() for id_ in ids]
-    if traces is None:
-        return [
-            b"".join((plain, length(len(id_)), id_, _TIME, _second(ts // 1000), _MILLIS[ts % 1000]))
-            for id_, ts in zip(encoded, times, strict=True)
-        ]
+    traces = traces or [None] * len(ids)
     return [
         b"".join(
             (
@@ -62,6 +61,17 @@ def cloud_events(
             )
         )
         for id_, ts, trace in zip(encoded, times, traces, strict=True)
+    ]
+
+
+def _untraced(topic: str, ids: Sequence[str], times: Sequence[int]) -> list[bytes]:
+    """Headers of ASCII ids, where there is nothing to pass through: as texts of the same bytes, which join faster."""
+    plain = _constant(topic, 6).decode("latin-1")
+    lengths = {number: length(number).decode("latin-1") for number in set(map(len, ids))}
+    second = {number: (_TIME + _second(number)).decode("latin-1") for number in {ts // 1000 for ts in times}}
+    return [
+        f"{plain}{lengths[len(id_)]}{id_}{second[ts // 1000]}{_MILLIS_TEXT[ts % 1000]}".encode("latin-1")
+        for id_, ts in zip(ids, times, strict=True)
     ]
 
 

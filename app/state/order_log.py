@@ -24,9 +24,11 @@ class OrderLog:
     times: list[int] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     amounts: list[int] = field(default_factory=list)
+    _packed: bytes | None = field(default=None, compare=False, repr=False)  # rows change far more often than logs
 
     def add(self, ts: int, amount: int) -> None:
         """Enter an order, and forget what is older than 30 days before it."""
+        self._packed = None
         at = bisect_right(self.times, ts)
         self.times.insert(at, ts)
         self.counts.insert(at, 1)
@@ -75,8 +77,10 @@ class OrderLog:
 
     def packed(self) -> bytes:
         """The log as 64-bit integers: times, counts, amounts."""
-        numbers = (*self.times, *self.counts, *self.amounts)
-        return struct.pack(f"<{len(numbers)}q", *numbers)
+        if self._packed is None:
+            numbers = (*self.times, *self.counts, *self.amounts)
+            self._packed = struct.pack(f"<{len(numbers)}q", *numbers)
+        return self._packed
 
     @classmethod
     def unpacked(cls, packed: bytes) -> "OrderLog":
