@@ -28,7 +28,7 @@ def torture(ctx: click.Context, minutes: float, seed: int, guarantee: Guarantee,
     It starts a Kafka and three workers of its own. Exit code 1 if anything was lost, repeated, reordered or is unlike
     what it should be; then logs and data stay, and their folder is shown.
     """
-    from app.torture.run import Plan
+    from app.torture.plan import Plan
     from app.torture.run import torture as run
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that a broker is gone is no news here

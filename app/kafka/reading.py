@@ -25,9 +25,15 @@ class PartitionReader:
         """Whether all was read."""
         return not self._open
 
-    async def take(self, most: int) -> dict[str, list[ConsumerRecord]]:
-        """At most so many records of each topic; empty for what lies between records."""
-        fetched = await self._consumer.getmany(*self._open, timeout_ms=_POLL_MS, max_records=most)
+    @property
+    def topics(self) -> list[str]:
+        """Those that were not read to the end."""
+        return [tp.topic for tp in self._open]
+
+    async def take(self, most: int, topics: Collection[str] = ()) -> dict[str, list[ConsumerRecord]]:
+        """At most so many records, of any topics or of those named alone; empty for what lies between records."""
+        wanted = [tp for tp in self._open if not topics or tp.topic in topics]
+        fetched = await self._consumer.getmany(*wanted, timeout_ms=_POLL_MS, max_records=most)
         self._open = {tp: end for tp, end in self._open.items() if await self._consumer.position(tp) < end}
         return {tp.topic: records for tp, records in fetched.items()}
 

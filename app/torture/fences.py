@@ -7,6 +7,7 @@ input partition over gets a higher epoch of the same producer id. Source of the 
 
 import struct
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,12 +44,17 @@ def fence_faults(logs: Path, topic: str, partition: int) -> Iterator[str]:
 def _writers(folder: Path) -> Iterator[tuple[int, Writer]]:
     """Offset and writer of every batch of records in a transaction."""
     for segment in sorted(folder.glob("*.log")):
-        data = segment.read_bytes()
-        at = 0
-        while at + _HEADER.size <= len(data):
-            offset, length, _, _, _, attributes, _, _, _, producer_id, epoch, _, _ = _HEADER.unpack_from(data, at)
-            if length <= 0:  # the part of a segment that is reserved and not written
-                break
-            if attributes & _TRANSACTIONAL and not attributes & _CONTROL:
-                yield offset, Writer(producer_id, epoch)
-            at += _LENGTH_FROM + length
+        if segment.stat().st_size:
+            with segment.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+                yield from _batches(data)
+
+
+def _batches(data: mmap) -> Iterator[tuple[int, Writer]]:
+    at = 0
+    while at + _HEADER.size <= len(data):
+        offset, length, _, _, _, attributes, _, _, _, producer_id, epoch, _, _ = _HEADER.unpack_from(data, at)
+        if length <= 0:  # the part of a segment that is reserved and not written
+            return
+        if attributes & _TRANSACTIONAL and not attributes & _CONTROL:
+            yield offset, Writer(producer_id, epoch)
+        at += _LENGTH_FROM + length

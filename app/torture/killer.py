@@ -55,13 +55,21 @@ class Killer:
         workers: of the group.
         group: tells what is committed.
         partitions: of every input topic.
+        spares_after_s: seconds after which the last worker is spared; None: never.
     """
 
     def __init__(
-        self, broker: DevelopmentBroker, workers: Sequence[VictimWorker], group: Group, partitions: int
+        self,
+        broker: DevelopmentBroker,
+        workers: Sequence[VictimWorker],
+        group: Group,
+        partitions: int,
+        spares_after_s: float | None = None,
     ) -> None:
         self._broker = broker
         self._workers = workers
+        self._targets = workers
+        self._spares_after_s = spares_after_s
         self._group = group
         self._clicks = [(CLICKSTREAM, number) for number in range(partitions)]
         self._away: set[str] = set()  # instances that are down on purpose
@@ -84,7 +92,10 @@ class Killer:
             if time.monotonic() > until:
                 return
             at_s = time.monotonic() - started
-            log.info("a fault", fault=fault.name, worker=fault.target + 1, wipes=fault.wipes, returns=fault.returns)
+            if self._spares_after_s is not None and at_s > self._spares_after_s:
+                self._targets = self._workers[:-1]
+            target = self._target(fault).instance
+            log.info("a fault", fault=fault.name, worker=target, wipes=fault.wipes, returns=fault.returns)
             before, struck, reached, aftermath = await self._do(fault)
             _, moved = await asyncio.gather(aftermath, self.until_progress(before))
             log.info("all partitions go on", after_s=round(moved - struck, 2), reached=reached)
@@ -118,7 +129,7 @@ class Killer:
 
     async def _do(self, fault: Fault) -> tuple[Offsets, float, bool, Awaitable[None]]:
         """Do it; what was committed then, when that was, whether the window was reached, and what follows."""
-        worker = self._workers[fault.target]
+        worker = self._target(fault)
         if fault.kind == "broker":
             return await self._kill_broker()
         if fault.kind == "terminate":
@@ -136,7 +147,7 @@ class Killer:
             worker.send(signal.SIGSTOP)
             return True
         worker.arm(fault.window)
-        other = self._workers[(fault.target + 1) % len(self._workers)]
+        other = self._target(fault, 1)
         if fault.window == RECOVERY:
             worker.kill()
             worker.wipe()
@@ -150,6 +161,10 @@ class Killer:
         if not other.is_running:
             other.start()
         return reached
+
+    def _target(self, fault: Fault, after: int = 0) -> VictimWorker:
+        """The worker that a fault is for, or one ``after`` it, among those that are not spared."""
+        return self._targets[(fault.target + after) % len(self._targets)]
 
     async def _stops(self, worker: VictimWorker) -> bool:
         deadline = time.monotonic() + _WINDOW_S

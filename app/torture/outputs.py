@@ -20,6 +20,8 @@ _SCORED_AT = "scored_at"
 _EXAMPLES = 5
 
 Body = dict[str, Any]
+Bodies = defaultdict[str, dict[str, Body]]
+"""By topic and id."""
 
 
 @dataclass
@@ -40,6 +42,14 @@ class Counts:
         if len(self.examples[kind]) < _EXAMPLES:
             self.examples[kind].append(what)
 
+    def add(self, other: "Counts") -> None:
+        """Take in what was counted elsewhere."""
+        self.outputs.update(other.outputs)
+        for name in ("lost", "duplicated", "different", "reordered", "wrong_sessions"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for kind, found in other.examples.items():
+            self.examples[kind] = [*self.examples[kind], *found][:_EXAMPLES]
+
 
 class Comparison:
     """Of one partition.
@@ -50,60 +60,59 @@ class Comparison:
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
-        self._wanted: dict[tuple[str, str], Body] = {}
-        self._found: dict[tuple[str, str], Body] = {}
-        self._scores: dict[tuple[str, str], float] = {}
+        self._wanted: Bodies = defaultdict(dict)
+        self._found: Bodies = defaultdict(dict)
+        self._scores: defaultdict[str, dict[str, float]] = defaultdict(dict)
         self._latest: dict[tuple[str, bytes | None], int] = {}
         self._sessions: Counter[str] = Counter()
 
-    @property
-    def wants_found(self) -> bool:
-        """Whether more was expected than found so far."""
-        return len(self._wanted) >= len(self._found)
+    def wants_found(self, topic: str) -> bool:
+        """Whether more was expected of a topic than found so far."""
+        return len(self._wanted[topic]) > len(self._found[topic])
 
     def expect(self, topic: str, value: bytes | None) -> None:
         """One output of the reference."""
         body, id_ = _read(topic, value)
-        self._match(self._found, self._wanted, (topic, id_), body)
+        self._match(self._found, self._wanted, topic, id_, body)
 
     def find(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         """One output of the group, in the order of its log."""
         body, id_ = _read(topic, value)
         self._counts.outputs[topic] += 1
-        if (topic, id_) in self._scores:
+        if id_ in self._scores[topic]:
             self._repeated(topic, id_, body)
             return
-        self._scores[topic, id_] = body.get(_SCORES.get(topic, ""), 0.0)
+        self._scores[topic][id_] = body.get(_SCORES.get(topic, ""), 0.0)
         self._in_order(topic, key, body)
         if topic == SESSION_EVENTS:
             self._is_as_it_says(body)
-        self._match(self._wanted, self._found, (topic, id_), body)
+        self._match(self._wanted, self._found, topic, id_, body)
 
     def end(self) -> None:
         """Both are complete: what has no match never gets one."""
-        for topic, id_ in self._wanted:
-            self._counts.note("lost", f"{topic} {id_}")
-        for topic, id_ in self._found:
-            self._counts.note("different", f"{topic} {id_}: nothing like it should exist")
+        for topic, wanted in self._wanted.items():
+            for id_ in wanted:
+                self._counts.note("lost", f"{topic} {id_}")
+        for topic, found in self._found.items():
+            for id_ in found:
+                self._counts.note("different", f"{topic} {id_}: nothing like it should exist")
         for session, count in self._sessions.items():
             if count > 1:
                 self._counts.note("wrong_sessions", f"{session} was closed {count} times")
 
-    def _match(
-        self, others: dict[tuple[str, str], Body], own: dict[tuple[str, str], Body], id_: tuple[str, str], body: Body
-    ) -> None:
-        other = others.pop(id_, None)
+    def _match(self, others: Bodies, own: Bodies, topic: str, id_: str, body: Body) -> None:
+        other = others[topic].pop(id_, None)
         if other is None:
-            own[id_] = body
-        elif difference := _difference(body, other):
-            self._counts.note("different", f"{id_[0]} {id_[1]}: {difference}")
+            own[topic][id_] = body
+        elif body != other and (difference := _difference(body, other)):
+            self._counts.note("different", f"{topic} {id_}: {difference}")
 
     def _repeated(self, topic: str, id_: str, body: Body) -> None:
         self._counts.note("duplicated", f"{topic} {id_}")
         score = body.get(_SCORES.get(topic, ""), 0.0)
-        if abs(score - self._scores[topic, id_]) > TOLERANCE:
+        if abs(score - self._scores[topic][id_]) > TOLERANCE:
             self._counts.note(
-                "different", f"{topic} {id_}: repeated with score {score}, not {self._scores[topic, id_]}"
+                "different", f"{topic} {id_}: repeated with score {score}, not {self._scores[topic][id_]}"
             )
 
     def _in_order(self, topic: str, key: bytes | None, body: Body) -> None:

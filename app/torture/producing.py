@@ -22,6 +22,7 @@ class Producing:
 
     Attributes:
         acknowledged: events that the broker has, by topic.
+        seconds: that it has sent for.
     """
 
     def __init__(self, broker: str, visits: Visits, rate: int) -> None:
@@ -30,6 +31,7 @@ class Producing:
         self._rate = rate
         self._finishing = asyncio.Event()
         self.acknowledged: Counter[str] = Counter()
+        self.seconds = 0.0
 
     def finish(self) -> None:
         """Begin no more visits."""
@@ -48,9 +50,10 @@ class Producing:
             linger_ms=5,
             max_batch_size=512 << 10,
         ) as producer:
-            turns = _turns(self._rate)
+            turns, started = _turns(self._rate), time.monotonic()
             while not (self._finishing.is_set() and self._visits.are_over):
                 await self._send(producer, self._visits.take(next(turns), begins=not self._finishing.is_set()))
+                self.seconds = time.monotonic() - started
                 await asyncio.sleep(_ROUND_S)
             await self._send(producer, self._visits.last())
 

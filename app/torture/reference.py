@@ -40,7 +40,8 @@ class Reference:
 
     async def take(self) -> list[Outgoing]:
         """Process some more; what comes of it."""
-        for topic, records in (await self._reader.take(_MOST)).items():
+        missing = [topic for topic in self._reader.topics if not self.pipeline.buffered(topic)]
+        for topic, records in (await self._reader.take(_MOST, missing)).items():  # no topic is read far ahead
             self.pipeline.feed(_fetched(topic, self._number, records, self._reader.ends[topic]))
             self._received[topic] = records[-1].offset + 1
             self.inputs[topic] = self.inputs.get(topic, 0) + len(records)

@@ -19,6 +19,7 @@ from app.cli.main import main
 from app.kafka.coordinator import TransactionCoordinator
 from app.state.held import HeldPartitions
 from app.state.restoring import RestoredPartition
+from app.torture.stopwatch import stopwatch, to_file
 from app.worker.processor import Processor
 
 FOLDER = "SLUICE_TORTURE_WINDOWS"
@@ -31,6 +32,11 @@ recovery that begins; a drain that ends; partitions that are assigned, and not f
 _STOPPING_S = 0.05  # a thread other than this one may be the one that takes the signal
 
 Pass = Callable[[str], None]
+
+
+def takeovers_file(folder: Path) -> Path:
+    """Where a victim tells how long its takeovers took: beside the folder of its windows."""
+    return folder.with_name(f"{folder.name}-takeovers")
 
 
 def turnstile(folder: Path) -> Pass:
@@ -92,8 +98,9 @@ _METHODS: tuple[tuple[type, str, Callable[..., Any], str | None, str | None], ..
 
 
 def run(arguments: Sequence[str]) -> int:
-    """``sluice worker`` with turnstiles; its exit code."""
-    with windows(turnstile(Path(os.environ[FOLDER]))):
+    """``sluice worker`` with turnstiles and a stopwatch; its exit code."""
+    folder = Path(os.environ[FOLDER])
+    with stopwatch(to_file(takeovers_file(folder))), windows(turnstile(folder)):
         return main(["worker", *arguments])
 
 

@@ -23,7 +23,8 @@ GAP_MS, GRACE_MS, HISTORY_MS = 60_000, 60_000, 300_000
 """Lifetimes that the workers are given: sessions end and histories expire many times in a run."""
 
 _TURN_S = 1.5  # from one event of a visit to its next
-_USERS_S = 6.0  # users for so many seconds of visits come back in turn: some to their history, some after it expired
+_USERS_S = 6.0  # users for so many seconds of visits come back in turn, to their history
+_RETURNS = 4  # then as many others do: histories expire meanwhile, and nobody's grows with the run
 _BROWSING = ("page_viewed", "product_viewed", "products_searched", "cart_viewed", "checkout_started", "message_sent")
 _COUNTRIES = ("CN", "DE", "BR", "US")
 
@@ -68,6 +69,10 @@ class Load:
         """Users that come back in turn."""
         return max(1, int(self.rate * _USERS_S))
 
+    def user(self, visit: int) -> int:
+        """Whose visit it is: below twice ``users``."""
+        return visit % self.users + self.users * (visit // (self.users * _RETURNS) % 2)
+
 
 class Visits:
     """The events of a seed, turn by turn."""
@@ -78,7 +83,7 @@ class Visits:
         self._turn = 0
         self._visits = 0
         self._waiting: list[deque[tuple[str, dict[str, Any]]]] = [deque() for _ in range(load.spacing)]
-        self._partitions = [partition_of(_user(number), load.partitions) for number in range(load.users)]
+        self._partitions = [partition_of(_user(number), load.partitions) for number in range(2 * load.users)]
         self._numbers = [0] * load.spacing
         self._encoder = msgspec.json.Encoder()
 
@@ -109,7 +114,7 @@ class Visits:
 
     def _begin(self, slot: int) -> None:
         number, self._visits = self._visits, self._visits + 1
-        self._numbers[slot] = number % self._load.users
+        self._numbers[slot] = self._load.user(number)
         self._waiting[slot].extend(_visit(number, self._choice, self._load.spacing * self._load.step_ms))
 
     def _beats(self, after_ms: int) -> list[Sent]:

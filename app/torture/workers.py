@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from app.torture.victim import FOLDER
+from app.torture.victim import FOLDER, takeovers_file
 from app.torture.visits import GAP_MS, GRACE_MS, HISTORY_MS
 
 GROUP = "torture"
@@ -48,6 +48,7 @@ class VictimWorker:
         self.log = folder / f"{instance}.log"
         self._windows = folder / "windows" / instance
         self._windows.mkdir(parents=True)
+        self.takeovers = takeovers_file(self._windows)
         self._command = [*command, "--broker", broker, "--group", GROUP, "--instance", instance]
         self._command += ["--state-dir", str(folder / "state"), "--http-port", "0", "--guarantee", guarantee]
         own = {f"SLUICE_{name}": str(value) for name, value in _SETTINGS.items()}

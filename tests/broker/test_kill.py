@@ -13,7 +13,8 @@ import pytest
 
 from app.ops.settings import Guarantee
 from app.torture.faults import Fault
-from app.torture.run import Plan, torture
+from app.torture.plan import Plan
+from app.torture.run import torture
 from app.torture.victim import DELIVERED, DRAIN, PRODUCED, RECOVERY, WRITTEN
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]

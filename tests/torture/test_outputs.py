@@ -82,3 +82,12 @@ def test_a_decision_may_name_its_reasons_in_another_order_and_not_others() -> No
 
     assert compared([decision("A", "B")], [decision("B", "A")], DECISIONS).different == 0
     assert compared([decision("A", "B")], [decision("C", "D")], DECISIONS).different == 1
+
+
+def test_what_is_read_next_is_told_by_topic() -> None:
+    comparison = Comparison(Counts())
+    comparison.expect(INTENT_EVENTS, intent(1))
+    assert [comparison.wants_found(topic) for topic in (INTENT_EVENTS, RISK_EVENTS)] == [True, False]
+    comparison.find(RISK_EVENTS, b"u", risk(A=1.0))
+    comparison.find(INTENT_EVENTS, b"u", intent(1))
+    assert not comparison.wants_found(INTENT_EVENTS)

@@ -7,9 +7,10 @@ import pytest
 
 from app.ops.settings import Guarantee
 from app.torture.faults import Fault
+from app.torture.figures import Ended, figures
 from app.torture.killer import Done
 from app.torture.memory import Memory
-from app.torture.run import Ended, Plan, figures
+from app.torture.plan import Plan
 from app.torture.verdict import Findings
 from schemas.topics import CLICKSTREAM
 
@@ -73,3 +74,22 @@ def test_at_least_once_a_kill_may_repeat_a_batch_and_no_more() -> None:
 
     assert figures(plan("at_least_once"), ended(), repeated(200))["verdict"] == "pass"
     assert figures(plan("at_least_once"), ended(), repeated(201))["verdict"] == "fail"
+
+
+def test_memory_that_grows_in_a_long_run_fails_it_and_a_short_run_does_not_judge_it() -> None:
+    growing = ended()
+    for minute in range(61):
+        growing.memory.note("worker-3", minute, 100.0 + minute * 5)
+    assert figures(plan(), growing, findings())["verdict"] == "pass"
+    long = figures(Plan(60, 1, "exactly_once", 100), growing, findings())
+    assert not long["checks"]["memory_flat"]["passed"]
+    assert long["verdict"] == "fail"
+
+
+def test_findings_of_several_processes_add_up() -> None:
+    first, second = findings(lambda found: found.counts.note("lost", "x")), findings()
+    second.counts.note("lost", "y", 2)
+    second.state.append("z")
+    first.add(second)
+    assert (first.counts.lost, first.counts.examples["lost"], first.state) == (3, ["x", "y"], ["z"])
+    assert first.inputs == {CLICKSTREAM: 20}

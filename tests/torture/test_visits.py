@@ -5,7 +5,7 @@ from collections import defaultdict
 from itertools import pairwise
 
 from app.kafka.partition import partition_of
-from app.torture.visits import Expected, Load, Sent, Visits, expected
+from app.torture.visits import GAP_MS, GRACE_MS, HISTORY_MS, Expected, Load, Sent, Visits, expected
 from schemas.topics import CLICKSTREAM, LABELS, ORDERS
 
 LOAD = Load(rate=50, partitions=4)
@@ -48,3 +48,15 @@ def test_event_ids_are_unique_and_a_seed_makes_the_same_load() -> None:
     assert len({json.loads(one.value)["event_id"] for one in sent}) == len(sent)
     assert sent == whole(seed=3, turns=2_000)
     assert sent != whole(seed=4, turns=2_000)
+
+
+def test_users_come_back_to_their_history_a_few_times_and_then_when_it_has_expired() -> None:
+    visits: dict[bytes, list[int]] = defaultdict(list)
+    for one in whole(seed=4, turns=20_000):
+        if one.topic == CLICKSTREAM and b"beat" not in one.value:
+            visits[one.key].append(one.ts)
+    away = [[later - before for before, later in pairwise(times)] for times in visits.values()]
+    assert sum(max(each) > HISTORY_MS + GRACE_MS for each in away) > len(away) / 4
+    assert sum(GAP_MS + GRACE_MS < gap < HISTORY_MS for each in away for gap in each) > 2 * len(away)
+    lives = [sum(gap < HISTORY_MS for gap in each) for each in away]
+    assert max(lives) < 20_000 / LOAD.users * 2
