@@ -11,7 +11,7 @@ from app.kafka.coordinator import TransactionCoordinator
 from app.kafka.producer import Send, build_batches
 from app.kafka.transactions import TransactionalProducer, TransactionalProducers
 from app.torture import victim
-from app.worker import exactly_once
+from app.worker import exactly_once, gathered
 
 
 def acknowledge_before_delivery() -> AbstractContextManager[Any]:
@@ -30,7 +30,7 @@ def acknowledge_before_delivery() -> AbstractContextManager[Any]:
 
 def drop_the_last_record() -> AbstractContextManager[Any]:
     """Of the outputs of a transaction."""
-    sends = exactly_once._sends
+    sends = gathered.gathered_outputs
 
     def shorter(*args: Any) -> list[Send]:  # noqa: ANN401 - as they come
         *others, last = sends(*args) or [Send("", 0, 0, [], [])]
@@ -42,7 +42,7 @@ def drop_the_last_record() -> AbstractContextManager[Any]:
             Send(last.topic, last.partition, last.timestamp, last.keys[:-1], last.values[:-1], headers),
         ]
 
-    return patch.object(exactly_once, "_sends", shorter)
+    return patch.object(exactly_once, "gathered_outputs", shorter)
 
 
 def a_transactional_id_of_ones_own() -> AbstractContextManager[Any]:

@@ -11,7 +11,7 @@ import pytest
 from app.kafka.fetched import Fetched
 from app.kafka.transactions import TransactionalProducer, TransactionalProducers
 from app.state.columns import Change
-from app.worker import exactly_once
+from app.worker import exactly_once, gathered
 from app.worker.at_least_once import AtLeastOnce
 from app.worker.delivery import Step
 from app.worker.exactly_once import ExactlyOnce, _Lane
@@ -31,7 +31,7 @@ class AcknowledgesBeforeDelivery(AtLeastOnce):
 
 class WritesTheStoreBeforeTheCommit(ExactlyOnce):
     async def _commit(self, partition: int, lane: _Lane) -> None:
-        change = exactly_once._merged_change(partition, [entry.step for entry in lane.waiting])
+        change = gathered.latest_rows(partition, [entry.step for entry in lane.waiting])
         store = self._held.stores[partition]
         store.write(change.keys, change.values, store.offset or 0)
         await super()._commit(partition, lane)
@@ -64,7 +64,7 @@ class ReusesTheIdOfAnotherPartition(TransactionalProducers):
 @contextmanager
 def skipping_a_changelog_record() -> Iterator[None]:
     """Of every third change the first row is left out."""
-    merged, count = exactly_once._merged_change, 0
+    merged, count = gathered.latest_rows, 0
 
     def skipping(partition: int, steps: list[Step]) -> Change:
         nonlocal count
@@ -73,7 +73,7 @@ def skipping_a_changelog_record() -> Iterator[None]:
         skipped = 1 if count % 3 == 0 else 0
         return Change(partition, change.keys[skipped:], change.values[skipped:])
 
-    with mock.patch.object(exactly_once, "_merged_change", skipping):
+    with mock.patch.object(exactly_once, "latest_rows", skipping):
         yield
 
 
