@@ -7,12 +7,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from app.fanout.messages import ASK, MARK, AskBatch, Ids
+from app.fanout.merger import alone
+from app.fanout.messages import ASK, MARK, AskBatch, Asked, Rows
 from app.velocity.definitions import UNUSUAL, Velocity
 from app.velocity.entities import ENTITIES, ENTITY_INDEX, USER, Keys
 from app.velocity.kind import EntityKind
-from app.velocity.labels import LabelResolver
-from app.velocity.records import Asks, Ints, Labels, Mark, joined_asks, joined_labels
+from app.velocity.labels import WAITS, LabelResolver
+from app.velocity.logs import StoredLogs
+from app.velocity.records import Asks, Ints, Labels, Mark, joined_asks
 from app.velocity.table import USUAL
 from app.velocity.windows import Floats
 
@@ -38,18 +40,11 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
-    """Orders [n] by their offsets, with the values [n, own] of the velocities ``own`` of their users, and the owners
-    [n, partitions] that will tell those that are ``wanted`` of other entities; and what goes to each owner. All orders
-    before ``next_offset`` have been asked about, but those that do not decode."""
+class Question:
+    """What a piece leads to: what is known of its orders by now, and the whole of what it asks, see `split`."""
 
-    offsets: Ints
-    next_offset: int
-    own: Ids
-    values: Floats
-    wanted: Ids
-    owners: NDArray[np.bool_]
-    batches: list[AskBatch]
+    asked: Asked
+    whole: AskBatch
 
 
 class Askers:
@@ -63,7 +58,8 @@ class Askers:
     def __init__(self, partitions: int, velocities: Sequence[Velocity]) -> None:
         self._partitions = partitions
         self.users = EntityKind(USER, [*_of_users(velocities), USUAL])
-        self.labels = LabelResolver(self.users.logs)
+        self.labels: dict[int, LabelResolver] = {}
+        """By partition."""
         self.use(velocities)
 
     def use(self, velocities: Sequence[Velocity]) -> None:
@@ -75,30 +71,80 @@ class Askers:
         self._wanted = tuple(velocity.id for velocity in others)
         self._kinds = sorted({ENTITY_INDEX[velocity.entity] for velocity in others})
 
-    def ask(self, pieces: Sequence[Piece]) -> list[Asked]:
-        """Take pieces of different partitions in, each later than all before of its own.
-
-        Tells of each what to send to every owner, also where that is nothing.
-        """
+    def ask(self, pieces: Sequence[Piece]) -> list[Question]:
+        """Take pieces of different partitions in, each later than all before of its own."""
         pieces = _in_one_row(pieces)
         orders = joined_asks([piece.orders for piece in pieces])
-        marks = self.labels.marks(orders, joined_labels([piece.labels for piece in pieces]))
-        of_user = self.users.apply(orders, [mark for mark in marks if mark.kind == USER])
-        values = of_user[:, :-1]
+        marks = [self.resolver(piece.partition).marks(piece.orders, piece.labels) for piece in pieces]
+        of_user = self._enter(pieces, orders, [mark for own in marks for mark in own])
         orders = replace(orders, unusual=(of_user[:, -1] >= UNUSUAL).astype(np.int64))
         bounds = np.cumsum([0, *(len(piece.orders) for piece in pieces)]).tolist()
         return [
-            self._asked(replace(piece, orders=orders.where(np.arange(start, stop))), values[start:stop], marks)
-            for piece, (start, stop) in zip(pieces, pairwise(bounds), strict=True)
+            self._question(replace(piece, orders=orders.where(np.arange(*bound))), of_user[slice(*bound), :-1], own)
+            for piece, bound, own in zip(pieces, pairwise(bounds), marks, strict=True)
         ]
 
-    def _asked(self, piece: Piece, values: Floats, marks: Sequence[Mark]) -> Asked:
-        turns = {*piece.orders.turn.tolist(), *piece.labels.turn.tolist()}
-        mine = [mark for mark in marks if mark.turn in turns and mark.kind != USER]
-        owners = self._owners(piece.orders)
-        answering = (owners[:, None, self._kinds] == np.arange(self._partitions)[None, :, None]).any(axis=2)
-        batches = [self._batch(number, piece, owners, mine) for number in range(self._partitions)]
-        return Asked(piece.order_offsets, piece.next_orders, self._own, values, self._wanted, answering, batches)
+    def replay(self, whole: AskBatch, telling: bool) -> Asked:
+        """Take in again what was asked before, and tell of it what `ask` told, where it is not too late for that."""
+        merged = alone(whole)
+        orders = orders_of(merged.asks, merged.turns)
+        self.resolver(whole.source).recall(orders, [mark for mark in merged.marks if mark.kind == WAITS])
+        own = [mark for mark in merged.marks if mark.kind == USER]
+        values = self.users.apply(replace(orders, unusual=None), own, telling)
+        self._settle(whole.source, orders)
+        return self._asked(whole.source, whole.orders, merged.asks["offset"].copy(), orders, values[:, :-1])
+
+    def forget(self, partition: int) -> None:
+        """Forget the users of a partition."""
+        logs = self.users.logs
+        logs.remove(np.flatnonzero((logs.keys != 0) & (logs.home == partition)))
+        self.labels.pop(partition, None)
+
+    def restore(self, partition: int, users: StoredLogs, labels: NDArray[np.void]) -> None:
+        """Take over the users of a partition, and the labels that wait for their orders."""
+        self.users.logs.restore(users, partition)
+        self.resolver(partition).restore(labels)
+
+    def expire(self, before: int) -> None:
+        """Forget users without an order, and labels without theirs, since ``before`` (ms)."""
+        self.users.logs.expire(before)
+        for labels in self.labels.values():
+            labels.expire(before)
+
+    def resolver(self, partition: int) -> LabelResolver:
+        """The labels of a partition."""
+        return self.labels.setdefault(partition, LabelResolver(self.users.logs))
+
+    def _enter(self, pieces: Sequence[Piece], orders: Asks, marks: Sequence[Mark]) -> Floats:
+        values = self.users.apply(orders, [mark for mark in marks if mark.kind == USER])
+        for piece in pieces:
+            self._settle(piece.partition, piece.orders)
+        return values
+
+    def _settle(self, partition: int, orders: Asks) -> None:
+        """Note where users belong."""
+        logs = self.users.logs
+        logs.home[logs.known(orders.entities[:, USER])] = partition
+
+    def _question(self, piece: Piece, values: Floats, marks: Sequence[Mark]) -> Question:
+        whole = AskBatch(
+            source=piece.partition,
+            watermark=piece.watermark,
+            orders=piece.next_orders,
+            labels=piece.next_labels,
+            idle=piece.idle,
+            asks=_ask_rows(piece.order_offsets, piece.orders),
+            marks=_mark_rows(piece, marks),
+            wanted=self._wanted,
+        )
+        return Question(
+            self._asked(piece.partition, piece.next_orders, piece.order_offsets, piece.orders, values), whole
+        )
+
+    def _asked(self, partition: int, next_offset: int, offsets: Ints, orders: Asks, values: Floats) -> Asked:
+        owners = self._owners(orders)[:, self._kinds]
+        answering = (owners[:, None, :] == np.arange(self._partitions)[None, :, None]).any(axis=2)
+        return Asked(partition, offsets, next_offset, self._own, values, self._wanted, answering)
 
     def _owners(self, orders: Asks) -> Ints:
         """By order and kind the owner [n, kinds], -1 for users and for what is not named."""
@@ -107,20 +153,34 @@ class Askers:
         owners[:, USER] = -1
         return owners
 
-    def _batch(self, number: int, piece: Piece, owners: Ints, marks: Sequence[Mark]) -> AskBatch:
-        mine = owners == number
-        rows = np.flatnonzero(mine.any(axis=1))
-        own = [mark for mark in marks if mark.key % self._partitions == number]
-        return AskBatch(
-            source=piece.partition,
-            watermark=piece.watermark,
-            orders=piece.next_orders,
-            labels=piece.next_labels,
-            idle=piece.idle,
-            asks=_ask_rows(piece.order_offsets[rows], piece.orders.where(rows), mine[rows]),
-            marks=_mark_rows(piece, own),
-            wanted=self._wanted,
-        )
+
+_BITS = 1 << np.arange(len(ENTITIES))
+_IS_USER = np.arange(len(ENTITIES)) == USER
+
+
+def part_of(whole: AskBatch, owner: int, partitions: int) -> AskBatch:
+    """What of all that a partition asks concerns one owner."""
+    entities = whole.asks["entities"]
+    mine = (owners_of(entities, partitions) == owner) & (entities != 0) & ~_IS_USER
+    rows = np.flatnonzero(mine.any(axis=1))
+    asks = whole.asks[rows]
+    asks["kinds"] = mine[rows] @ _BITS
+    marks = whole.marks
+    is_entity = (marks["kind"] != USER) & (marks["kind"] != WAITS)
+    return replace(whole, asks=asks, marks=marks[is_entity & (owners_of(marks["key"], partitions) == owner)])
+
+
+def orders_of(asks: Rows, turns: Ints) -> Asks:
+    """The orders of rows [n] in their turns [n]."""
+    return Asks(
+        turn=turns,
+        ts=asks["ts"].copy(),
+        believed=asks["believed"].copy(),
+        amount=asks["amount"].copy(),
+        order=asks["order"].copy(),
+        entities=asks["entities"].copy(),
+        unusual=asks["unusual"].astype(np.int64),
+    )
 
 
 def _of_users(velocities: Sequence[Velocity]) -> list[Velocity]:
@@ -138,19 +198,19 @@ def _in_one_row(pieces: Sequence[Piece]) -> list[Piece]:
     return found
 
 
-def _ask_rows(offsets: Ints, orders: Asks, mine: NDArray[np.bool_]) -> NDArray[np.void]:
+def _ask_rows(offsets: Ints, orders: Asks) -> NDArray[np.void]:
     rows = np.zeros(len(orders), ASK)
     rows["offset"] = offsets
     for name in ("ts", "believed", "amount", "order", "unusual", "entities"):
         rows[name] = getattr(orders, name)
-    rows["kinds"] = mine @ (1 << np.arange(len(ENTITIES)))
+    rows["kinds"] = (orders.entities != 0) @ _BITS
     return rows
 
 
 def _mark_rows(piece: Piece, marks: Sequence[Mark]) -> NDArray[np.void]:
     turns = np.concatenate((piece.labels.turn, piece.orders.turn))
     offsets = np.concatenate((piece.label_offsets, piece.order_offsets))
-    times = np.concatenate((piece.labels.ts, piece.orders.ts))
+    times = np.concatenate((piece.labels.ts, np.minimum(piece.orders.ts, piece.orders.believed)))
     at = {turn: place for place, turn in enumerate(turns.tolist())}
     rows = np.zeros(len(marks), MARK)
     for row, mark in zip(rows, marks, strict=True):

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from app.fanout.asker import Asked
-from app.fanout.messages import AnswerBatch, Ids
+from app.fanout.messages import AnswerBatch, Asked, Ids
 from app.velocity.definitions import Velocity
 from app.velocity.joined import Joined
 from app.velocity.records import Ints

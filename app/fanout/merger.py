@@ -1,13 +1,17 @@
 """What all partitions ask of one owner, merged by event time."""
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.fanout.messages import ASK, MARK, AskBatch, Ids, Rows
+from app.fanout.messages import ASK, MARK, TAKES_OVER, AskBatch, Ids, Rows
 from app.velocity.records import Ints, Mark
+
+_NUMBERS = ("watermark", "orders", "labels", "latest", "epoch")
 
 IDLE_FOR_MS = 500
 """How long a partition that has read its input to the end is taken to be there still, without saying so again."""
@@ -31,6 +35,11 @@ class _Ops:
             _Ops(self.source, self.asks[now:], self.ask_times[now:], self.marks[later:], self.mark_times[later:]),
         )
 
+    def capped(self, bound: int) -> "_Ops":
+        """The same, merged by ``bound`` (ms) at the latest."""
+        times = np.minimum(self.ask_times, bound), np.minimum(self.mark_times, bound)
+        return replace(self, ask_times=times[0], mark_times=times[1])
+
     def __len__(self) -> int:
         return len(self.asks) + len(self.marks)
 
@@ -48,6 +57,7 @@ class _Source:
     orders: int = 0  # next offsets: what is below has come before
     labels: int = 0
     latest: int = 0  # ms, the time that its latest ask or mark is merged by
+    epoch: int = 0
     wanted: Ids = ()
 
 
@@ -87,16 +97,74 @@ class Merger:
         """Pieces that wait for a partition that is behind."""
         return sum(len(source.waiting) for source in self._sources)
 
-    def add(self, batch: AskBatch, sent_at: int) -> None:
-        """Let what is new in a partition's next message wait; it was written at ``sent_at``, ms since the epoch."""
+    @property
+    def passed(self) -> int:
+        """The latest event time that was taken, in ms."""
+        return self._passed
+
+    def epoch(self, source: int) -> int:
+        """Of the latest worker that a partition is known to have."""
+        return self._sources[source].epoch
+
+    def stored(self) -> dict[str, NDArray[Any]]:
+        """All of it as columns; whether a partition is idle is not remembered."""
+        waiting = [_joined_ops(number, source.waiting) for number, source in enumerate(self._sources)]
+        found = {name: np.array([getattr(each, name) for each in self._sources], np.int64) for name in _NUMBERS}
+        return found | {
+            "passed": np.array(self._passed),
+            "wanted": np.array([each for source in self._sources for each in source.wanted], np.uint32),
+            "wanted_of": np.repeat(np.arange(len(waiting)), [len(source.wanted) for source in self._sources]),
+            "asks": np.concatenate([ops.asks for ops in waiting]),
+            "ask_times": np.concatenate([ops.ask_times for ops in waiting]),
+            "asks_of": np.repeat(np.arange(len(waiting)), [len(ops.asks) for ops in waiting]),
+            "marks": np.concatenate([ops.marks for ops in waiting]),
+            "mark_times": np.concatenate([ops.mark_times for ops in waiting]),
+            "marks_of": np.repeat(np.arange(len(waiting)), [len(ops.marks) for ops in waiting]),
+        }
+
+    @classmethod
+    def restored(cls, stored: Mapping[str, NDArray[Any]]) -> "Merger":
+        """What `stored` told."""
+        merger = cls(len(stored["epoch"]))
+        merger._passed = int(stored["passed"])
+        for number, source in enumerate(merger._sources):
+            for name in _NUMBERS:
+                setattr(source, name, int(stored[name][number]))
+            source.wanted = tuple(stored["wanted"][stored["wanted_of"] == number].tolist())
+            asks, marks = stored["asks_of"] == number, stored["marks_of"] == number
+            columns = stored["asks"][asks], stored["ask_times"][asks], stored["marks"][marks]
+            ops = _Ops(number, *columns, stored["mark_times"][marks])
+            if len(ops):
+                source.waiting.append(ops)
+        return merger
+
+    def add(self, batch: AskBatch, sent_at: int, offset: int = 0) -> bool:
+        """Let what is new in a partition's next message wait.
+
+        Args:
+            batch: the message.
+            sent_at: when it was written, ms since the epoch.
+            offset: of its record, which is the epoch of who takes the partition over by it.
+
+        Returns:
+            Whether the partition's latest worker wrote it; else it is left out.
+        """
         source = self._sources[batch.source]
+        epoch = offset if batch.epoch == TAKES_OVER else batch.epoch
+        if epoch < source.epoch:
+            return False
+        source.epoch = epoch
+        is_new = batch.orders > source.orders or batch.labels > source.labels
+        if is_new and 0 < batch.watermark < source.latest:
+            _step_back(source, batch)
         ops = _new_ops(source, batch)
         if len(ops):
             source.waiting.append(ops)
         source.watermark = max(source.watermark, batch.watermark)
         source.idle_until = sent_at + IDLE_FOR_MS if batch.idle else 0
-        source.wanted = batch.wanted
+        source.wanted = source.wanted if batch.is_takeover else batch.wanted
         source.orders, source.labels = max(source.orders, batch.orders), max(source.labels, batch.labels)
+        return True
 
     def take(self, now_ms: int) -> Merged | None:
         """What every partition has come past, in order of event time; None if there is nothing."""
@@ -110,20 +178,49 @@ class Merger:
         return merged
 
 
+def _joined_ops(source: int, parts: Sequence[_Ops] | deque[_Ops]) -> _Ops:
+    none = np.zeros(0, np.int64)
+    return _Ops(
+        source,
+        np.concatenate([np.zeros(0, ASK), *(part.asks for part in parts)]),
+        np.concatenate([none, *(part.ask_times for part in parts)]),
+        np.concatenate([np.zeros(0, MARK), *(part.marks for part in parts)]),
+        np.concatenate([none, *(part.mark_times for part in parts)]),
+    )
+
+
+def alone(batch: AskBatch) -> Merged:
+    """A message of one partition by itself, in the order in which it was asked."""
+    return _merged([_timed(batch, 0)], 0)
+
+
 def _new_ops(source: _Source, batch: AskBatch) -> _Ops:
     asks = batch.asks[batch.asks["offset"] >= source.orders]
     next_offset = np.where(batch.marks["follows"] == 1, source.orders, source.labels)
     marks = batch.marks[batch.marks["offset"] >= next_offset]
-    before = source.latest
-    ask_times, mark_times = _times(asks, before), _times(marks, before)
-    ops = _Ops(batch.source, asks, ask_times, marks, mark_times)
+    ops = _timed(replace(batch, asks=asks, marks=marks), source.latest)
     if len(ops):
         source.latest = _last(ops)
     return ops
 
 
-def _times(rows: Rows, before: int) -> Ints:
-    return np.asarray(np.maximum(np.maximum.accumulate(rows["ts"]), before) if len(rows) else np.zeros(0, np.int64))
+def _timed(batch: AskBatch, before: int) -> _Ops:
+    """What is merged by its time as far as it was believed; that never falls, nor passes the message's watermark."""
+    most = batch.watermark or np.iinfo(np.int64).max
+    asks = _times(np.minimum(batch.asks["ts"], batch.asks["believed"]), before, most)
+    return _Ops(batch.source, batch.asks, asks, batch.marks, _times(batch.marks["ts"], before, most))
+
+
+def _times(ts: Ints, before: int, most: int) -> Ints:
+    return np.minimum(np.maximum(np.maximum.accumulate(ts), before), most) if len(ts) else ts.astype(np.int64)
+
+
+def _step_back(source: _Source, batch: AskBatch) -> None:
+    """What the source sent before had a wrong clock, as this message shows: it goes first, and holds nobody up."""
+    asks = np.minimum(batch.asks["ts"], batch.asks["believed"])
+    first = min([batch.watermark, *asks.tolist(), *batch.marks["ts"].tolist()])
+    source.watermark, source.latest = batch.watermark, min(source.latest, first)
+    source.waiting = deque(ops.capped(first) for ops in source.waiting)
 
 
 def _last(ops: _Ops) -> int:

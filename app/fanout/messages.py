@@ -5,15 +5,15 @@ Both kinds of messages name velocities by their ids, so that workers need not lo
 
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.velocity.entities import ENTITIES
 
-LAYOUT = 2
-"""Version of both messages; raise it with every change of a field or of the entities' order."""
+LAYOUT = 3
+"""Version of all messages; raise it with every change of a field or of the entities' order."""
 
 ASK = np.dtype(
     [
@@ -23,25 +23,27 @@ ASK = np.dtype(
         ("amount", "<i8"),  # 1e-4 major units
         ("order", "<u8"),
         ("unusual", "u1"),
-        ("kinds", "u1"),  # a bit for each kind of entity that is asked about
+        ("kinds", "u1"),  # a bit for each kind of entity that this owner has
         ("entities", "<u8", (len(ENTITIES),)),
     ]
 )
 MARK = np.dtype(
     [
         ("offset", "<i8"),  # of the label's record, or of the order's that it waited for
-        ("ts", "<i8"),  # ms, of that record
+        ("ts", "<i8"),  # ms, of that record, as far as it is believed
         ("order_ts", "<i8"),
         ("order", "<u8"),
         ("key", "<u8"),
-        ("kind", "u1"),
+        ("kind", "u1"),  # of the entity; or `WAITS`, that the label waits
         ("change", "i1"),
         ("follows", "u1"),  # 1 where it waited for the order of its offset, and comes right after it
     ]
 )
 
-_ASK_HEAD = struct.Struct("<BIqqqBIIH")
-_ANSWER_HEAD = struct.Struct("<BIIH")
+_ASK_HEAD = struct.Struct("<BIqqqqqBIIH")
+_ANSWER_HEAD = struct.Struct("<BBIIH")
+_ASKED_HEAD = struct.Struct("<BBIqIHHI")
+_ANSWER, _ASKED = 0, 1  # what the second byte of what comes back says it is
 _ID = np.dtype("<u4")
 
 Rows = NDArray[Any]
@@ -49,17 +51,34 @@ Ids = tuple[int, ...]
 """Velocities, by `Velocity.id`."""
 
 
+TAKES_OVER = -1
+"""In the place of an epoch: a worker takes the partition over. The offset of that very record, in the partition's own
+topic partition, is the epoch of all that it writes from then on: so the log itself says who came after whom."""
+
+
 class BadMessage(ValueError):
     """A message of another layout, or a damaged one."""
+
+
+class AskHead(NamedTuple):
+    """Who wrote a message: partition ``source``, and the ``epoch`` of the worker that had it."""
+
+    source: int
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AskBatch:
     """What partition ``source`` has for one owner: asks and marks in order, as of ``ASK`` and ``MARK``.
 
-    Everything of the source up to event time ``watermark`` (ms) has been sent; ``idle`` says that it has read its input
+    Everything of the source up to event time ``watermark`` (ms) has been sent (0: that is not known);
+    ``idle`` says that it has read its input
     to the end. ``orders`` and ``labels`` are the next offsets of its input. ``wanted`` are the velocities that it wants
-    to be told; without any it is told nothing.
+    to be told; without any it is told nothing. An owner that has heard of a higher ``epoch`` of the source leaves the
+    message out: its writer has lost the partition.
+
+    What a partition writes to its own owner is the whole of what it asks: all orders, those of users with their bit,
+    marks of all kinds, and labels that wait. What lies before offset ``confirmed`` there has reached all owners.
     """
 
     source: int
@@ -70,21 +89,50 @@ class AskBatch:
     asks: Rows
     marks: Rows
     wanted: Ids
+    epoch: int = 0
+    confirmed: int = 0
+
+    @classmethod
+    def takeover(cls, source: int, epoch: int = TAKES_OVER) -> "AskBatch":
+        """The first message of whoever takes a partition over."""
+        return cls(source, 0, 0, 0, False, np.zeros(0, ASK), np.zeros(0, MARK), (), epoch)
+
+    @property
+    def is_takeover(self) -> bool:
+        """Whether it says nothing but who writes from now on."""
+        return not (self.rows or self.orders or self.labels or self.idle)
+
+    @property
+    def rows(self) -> int:
+        """Asks and marks."""
+        return len(self.asks) + len(self.marks)
 
     def encoded(self) -> bytes:
         """The record's value."""
         head = _ASK_HEAD.pack(
             LAYOUT,
             self.source,
+            self.epoch,
             self.watermark,
             self.orders,
             self.labels,
+            self.confirmed,
             self.idle,
             len(self.asks),
             len(self.marks),
             len(self.wanted),
         )
         return head + np.array(self.wanted, _ID).tobytes() + self.asks.tobytes() + self.marks.tobytes()
+
+    @staticmethod
+    def head(value: bytes) -> AskHead:
+        """Who wrote a message, without the rest.
+
+        Raises:
+            BadMessage: it is of another layout, or not whole.
+        """
+        _check(value, _ASK_HEAD)
+        return AskHead(*_ASK_HEAD.unpack_from(value)[1:3])
 
     @classmethod
     def decoded(cls, value: bytes) -> "AskBatch":
@@ -94,13 +142,14 @@ class AskBatch:
             BadMessage: it is of another layout, or not whole.
         """
         _check(value, _ASK_HEAD)
-        _, source, watermark, orders, labels, idle, asks, marks, wanted = _ASK_HEAD.unpack_from(value)
+        _, source, epoch, watermark, orders, labels, confirmed, idle, asks, marks, wanted = _ASK_HEAD.unpack_from(value)
         at = _ASK_HEAD.size + wanted * _ID.itemsize
         end = at + asks * ASK.itemsize
         if len(value) != end + marks * MARK.itemsize:
             raise BadMessage(f"asks of partition {source} have {len(value)} bytes, which their numbers do not explain")
         found = np.frombuffer(value, ASK, asks, at), np.frombuffer(value, MARK, marks, end)
-        return cls(source, watermark, orders, labels, bool(idle), *found, _ids(value, _ASK_HEAD.size, wanted))
+        ids = _ids(value, _ASK_HEAD.size, wanted)
+        return cls(source, watermark, orders, labels, bool(idle), *found, ids, epoch, confirmed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +165,7 @@ class AnswerBatch:
     def encoded(self) -> bytes:
         """The record's value."""
         rows, columns = self.values.shape
-        head = _ANSWER_HEAD.pack(LAYOUT, self.owner, rows, columns)
+        head = _ANSWER_HEAD.pack(LAYOUT, _ANSWER, self.owner, rows, columns)
         return head + np.array(self.velocities, _ID).tobytes() + self.offsets.tobytes() + self.values.tobytes()
 
     @classmethod
@@ -127,7 +176,7 @@ class AnswerBatch:
             BadMessage: it is of another layout, or not whole.
         """
         _check(value, _ANSWER_HEAD)
-        _, owner, rows, columns = _ANSWER_HEAD.unpack_from(value)
+        _, _, owner, rows, columns = _ANSWER_HEAD.unpack_from(value)
         at = _ANSWER_HEAD.size + columns * _ID.itemsize
         if len(value) != at + 8 * rows * (1 + columns):
             raise BadMessage(
@@ -136,6 +185,62 @@ class AnswerBatch:
         offsets = np.frombuffer(value, np.int64, rows, at)
         values = np.frombuffer(value, np.float64, rows * columns, at + 8 * rows).reshape(rows, columns)
         return cls(owner, offsets, values, _ids(value, _ANSWER_HEAD.size, columns))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """Orders [n] by their offsets, with the values [n, own] of the velocities ``own`` of their users, and the owners
+    [n, partitions] that will tell those that are ``wanted`` of other entities. All orders before ``next_offset`` have
+    been asked about, but those that do not decode.
+
+    A partition writes it among its answers, for whoever takes the partition over.
+    """
+
+    partition: int
+    offsets: NDArray[np.int64]
+    next_offset: int
+    own: Ids
+    values: NDArray[np.float64]
+    wanted: Ids
+    owners: NDArray[np.bool_]
+
+    def encoded(self) -> bytes:
+        """The record's value."""
+        rows, partitions = self.owners.shape
+        sizes = rows, len(self.own), len(self.wanted), partitions
+        head = _ASKED_HEAD.pack(LAYOUT, _ASKED, self.partition, self.next_offset, *sizes)
+        columns = np.array((*self.own, *self.wanted), _ID), self.offsets, self.values, np.packbits(self.owners)
+        return head + b"".join(column.tobytes() for column in columns)
+
+    @classmethod
+    def decoded(cls, value: bytes) -> "Asked":
+        """The message that ``encoded`` made.
+
+        Raises:
+            BadMessage: it is of another layout, or not whole.
+        """
+        _check(value, _ASKED_HEAD)
+        _, _, partition, next_offset, rows, own, wanted, partitions = _ASKED_HEAD.unpack_from(value)
+        at = _ASKED_HEAD.size + (own + wanted) * _ID.itemsize
+        bits = at + 8 * rows * (1 + own)
+        if len(value) != bits + -(-rows * partitions // 8):
+            raise BadMessage(f"what partition {partition} asked has {len(value)} bytes, not those of its numbers")
+        ids = _ids(value, _ASKED_HEAD.size, own + wanted)
+        offsets = np.frombuffer(value, np.int64, rows, at)
+        values = np.frombuffer(value, np.float64, rows * own, at + 8 * rows).reshape(rows, own)
+        packed = np.frombuffer(value, np.uint8, -1, bits) if rows * partitions else np.zeros(0, np.uint8)
+        owners = np.unpackbits(packed, count=rows * partitions).astype(np.bool_).reshape(rows, partitions)
+        return cls(partition, offsets, next_offset, ids[:own], values, ids[own:], owners)
+
+
+def come_back(value: bytes) -> AnswerBatch | Asked:
+    """A record of the answers.
+
+    Raises:
+        BadMessage: it is of another layout, or not whole.
+    """
+    _check(value, _ANSWER_HEAD)
+    return Asked.decoded(value) if value[1] == _ASKED else AnswerBatch.decoded(value)
 
 
 def _ids(value: bytes, at: int, count: int) -> Ids:

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from app.fanout.asker import orders_of, owners_of, part_of
 from app.fanout.merger import Merged, Merger
 from app.fanout.messages import ASK, AnswerBatch, AskBatch, Ids, Rows
-from app.velocity.definitions import Velocity
+from app.velocity.definitions import RETENTION_MS, Velocity
 from app.velocity.entities import ENTITIES, USER
 from app.velocity.kind import EntityKind
-from app.velocity.records import Asks, Ints, Mark
+from app.velocity.logs import StoredLogs
+from app.velocity.records import Ints, Mark
 from app.velocity.windows import Floats
 
 _NONE = np.zeros(0, np.int64)
@@ -27,6 +29,7 @@ class Owners:
     """
 
     def __init__(self, mine: Collection[int], partitions: int, velocities: Sequence[Velocity]) -> None:
+        self._partitions = partitions
         self.mergers = {number: Merger(partitions) for number in mine}
         self.late = 0
         """What came after something later had been taken, from a partition that had been idle."""
@@ -36,23 +39,64 @@ class Owners:
         self.kinds = [EntityKind(kind, _of_kind(kind, velocities)) for kind in range(len(ENTITIES))]
         self._use(())
 
-    def add(self, owner: int, batch: AskBatch, sent_at: int) -> None:
+    def add(self, owner: int, batch: AskBatch, sent_at: int, offset: int = 0) -> bool:
         """Let a message to the partition ``owner`` wait for its turn; see `Merger.add`."""
-        self.mergers[owner].add(batch, sent_at)
+        return self.mergers[owner].add(self.part(owner, batch), sent_at, offset)
+
+    def part(self, owner: int, batch: AskBatch) -> AskBatch:
+        """What of a message to a partition concerns it as an owner."""
+        return part_of(batch, owner, self._partitions) if batch.source == owner else batch
 
     def take(self, now_ms: int) -> dict[tuple[int, int], AnswerBatch]:
         """Take in what every partition has come past; the answers by owner and partition that asked."""
-        merged = {number: found for number, merger in self.mergers.items() if (found := merger.take(now_ms))}
-        if not merged:
+        taken = {number: found for number, merger in self.mergers.items() if (found := merger.take(now_ms))}
+        return self.process(taken, {number: self.mergers[number].wanted for number in taken})
+
+    def process(
+        self, taken: Mapping[int, Merged], asking: Mapping[int, Mapping[int, Ids]]
+    ) -> dict[tuple[int, int], AnswerBatch]:
+        """Take in what came of each owner's turn; the answers by owner and partition that asked, of those ``asking``.
+
+        Where nobody asks nothing is computed.
+        """
+        if not taken:
             return {}
-        self.late += sum(found.late for found in merged.values())
-        asking = {number: self.mergers[number].wanted for number in merged}
+        self.late += sum(found.late for found in taken.values())
         wanted = tuple(dict.fromkeys(each for of_owner in asking.values() for ids in of_owner.values() for each in ids))
-        if wanted != self._wanted:
+        if wanted and wanted != self._wanted:
             self._use(wanted)
-        asks, turns, marks = _joined(list(merged.values()))
-        values = self._values(asks, turns, marks)
-        return {pair: answers for pair, answers in _split(merged, values, self._used) if pair[1] in asking[pair[0]]}
+        asks, turns, marks = _joined(list(taken.values()))
+        values = self._values(asks, turns, marks, telling=bool(wanted))
+        answers = _split(taken, values, self._used) if wanted else []
+        return {pair: found for pair, found in answers if pair[1] in asking[pair[0]]}
+
+    def forget(self, owner: int) -> None:
+        """Forget the entities of a partition."""
+        self.mergers.pop(owner, None)
+        for table in self.kinds:
+            table.logs.remove(self._slots(table, owner))
+
+    def stored(self, owner: int) -> list[StoredLogs]:
+        """The logs of a partition's entities, by kind."""
+        return [table.logs.stored(self._slots(table, owner)) for table in self.kinds]
+
+    def restore(self, owner: int, kinds: Sequence[StoredLogs]) -> None:
+        """Take over what `stored` told."""
+        for table, logs in zip(self.kinds, kinds, strict=True):
+            table.logs.restore(logs, owner)
+
+    def expire(self) -> None:
+        """Forget entities that nothing was heard of for so long that no window can see them, each by the time that its
+        owner has come to."""
+        before = np.full(self._partitions, np.iinfo(np.int64).min)
+        for number, merger in self.mergers.items():
+            before[number] = merger.passed - RETENTION_MS
+        for table in self.kinds:
+            table.logs.expire(before[owners_of(table.logs.keys, self._partitions)])
+
+    def _slots(self, table: EntityKind, owner: int) -> Ints:
+        keys = table.logs.keys
+        return np.flatnonzero((keys != 0) & (owners_of(keys, self._partitions) == owner))
 
     def _use(self, wanted: Ids) -> None:
         """Compute what is ``wanted`` from now on, as far as it is known here."""
@@ -63,14 +107,14 @@ class Owners:
             table.use(own)
             self._places[kind] = np.array([velocities.index(velocity) for velocity in own], np.int64)
 
-    def _values(self, asks: Rows, turns: Ints, marks: Sequence[Mark]) -> Floats:
+    def _values(self, asks: Rows, turns: Ints, marks: Sequence[Mark], telling: bool) -> Floats:
         values = np.full((len(asks), len(self._used)), np.nan)
-        orders = _orders(asks, turns)
+        orders = orders_of(asks, turns)
         for kind in range(USER + 1, len(ENTITIES)):
             rows = np.flatnonzero(asks["kinds"] >> kind & 1)
             own = [mark for mark in marks if mark.kind == kind]
             if len(rows) or own:
-                values[np.ix_(rows, self._places[kind])] = self.kinds[kind].apply(orders.where(rows), own)
+                values[np.ix_(rows, self._places[kind])] = self.kinds[kind].apply(orders.where(rows), own, telling)
         return values
 
 
@@ -98,15 +142,3 @@ def _split(merged: Mapping[int, Merged], values: Floats, ids: Ids) -> list[tuple
             offsets = found.asks["offset"][rows]
             answers.append(((owner, source), AnswerBatch(owner, offsets, own[rows], ids)))
     return answers
-
-
-def _orders(asks: Rows, turns: Ints) -> Asks:
-    return Asks(
-        turn=turns,
-        ts=asks["ts"].copy(),
-        believed=asks["believed"].copy(),
-        amount=asks["amount"].copy(),
-        order=asks["order"].copy(),
-        entities=asks["entities"].copy(),
-        unusual=asks["unusual"].astype(np.int64),
-    )

@@ -1,17 +1,15 @@
 """Everything that a process does for its partitions, without a broker: messages in, messages and orders out."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.fanout.asker import Askers
+from app.fanout.asker import Askers, Question, part_of
 from app.fanout.joiner import Joiners
 from app.fanout.messages import AskBatch
 from app.fanout.owner import Owners
-from app.fanout.partition import FanOutPartition
-from app.velocity.definitions import Velocity
-
-ASKS, ANSWERS = "velocity-asks", "velocity-answers"
-"""The internal topics; they have as many partitions as the inputs."""
+from app.fanout.partition import SAY_IDLE_EVERY_S, FanOutPartition, Resume
+from app.velocity.definitions import HOUR_MS, RETENTION_MS, Velocity
+from schemas.topics import VELOCITY_ANSWERS, VELOCITY_ASKS
 
 STEP_RECORDS = 8_192
 MOST_WAITING = 32_768
@@ -23,11 +21,14 @@ TopicLag = Callable[[int, str], int | None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """A record for an internal topic."""
+    """A record for an internal topic, by ``source``, the partition that asks or answers; one that is not ``lasting``
+    concerns only who asks, now."""
 
     topic: str
     partition: int
     value: bytes
+    source: int
+    lasting: bool = True
 
 
 class FanOutParts:
@@ -52,13 +53,40 @@ class FanOutParts:
         most_waiting: int = MOST_WAITING,
     ) -> None:
         self._most_waiting = most_waiting
+        self._joiners, self._max_idle = joiners, max_idle
+        self.count = partitions
+        self._expired_at = 0
+        self._records: list[Message] = []
+        self._told_idle: dict[int, float] = {}
+        self.asked = 0
+        self.answered = 0
         self.partitions = {number: FanOutPartition(number, joiners.of(number), max_idle) for number in mine}
+        self.epochs: dict[int, int] = {}
+        """Of the partitions that were taken over, see `AskBatch`."""
+        self.confirmed: dict[int, int] = {}
+        """By partition: see `AskBatch`."""
         self.askers = Askers(partitions, velocities)
         self.owners = Owners(mine, partitions, velocities)
 
     def use(self, velocities: Sequence[Velocity]) -> None:
         """Ask for these from now on, of those that can be wanted."""
         self.askers.use(velocities)
+
+    def begin(self, number: int, epoch: int, resume: Resume) -> None:
+        """A partition whose entities are here goes on as its worker of this ``epoch``."""
+        self.partitions[number] = FanOutPartition(number, self._joiners.of(number), self._max_idle, resume)
+        self.epochs[number] = epoch
+
+    def stop(self, number: int) -> None:
+        """A partition goes on no more; its entities stay here."""
+        self.partitions.pop(number, None)
+        self.epochs.pop(number, None)
+        self.confirmed.pop(number, None)
+
+    def forget(self, number: int) -> None:
+        """Forget the entities of a partition."""
+        self.askers.forget(number)
+        self.owners.forget(number)
 
     def asks(self, lag: TopicLag, now: float) -> list[Message]:
         """What to tell the owners of what came in."""
@@ -70,10 +98,42 @@ class FanOutParts:
         if not pieces:
             return []
         messages = []
-        for piece, asked in zip(pieces, self.askers.ask(pieces), strict=True):
-            self.partitions[piece.partition].joiner.expect(asked)
-            messages += [Message(ASKS, owner, batch.encoded()) for owner, batch in enumerate(asked.batches)]
+        for question in self.askers.ask(pieces):
+            self.partitions[question.whole.source].joiner.expect(question.asked)
+            self.asked += len(question.asked.offsets)
+            messages += self._messages(question, now)
         return messages
+
+    def _messages(self, question: Question, now: float) -> list[Message]:
+        source = question.whole.source
+        whole = replace(question.whole, epoch=self.epochs.get(source, 0), confirmed=self.confirmed.get(source, 0))
+        messages = self.spread(whole, say_all=self._must_say(whole, now))
+        if len(question.asked.offsets) and source in self.epochs:
+            self._records.append(Message(VELOCITY_ANSWERS, source, question.asked.encoded(), source))
+        return [Message(VELOCITY_ASKS, source, whole.encoded(), source, lasting=whole.rows > 0), *messages]
+
+    def records(self) -> list[Message]:
+        """What was told of users since the last call, for whoever takes a partition over."""
+        found, self._records = self._records, []
+        return found
+
+    def spread(self, whole: AskBatch, say_all: bool) -> list[Message]:
+        """What of all that a partition asks goes to the other owners; unless ``say_all`` only to those it concerns."""
+        others = [owner for owner in range(self.count) if owner != whole.source]
+        parts = [(owner, part_of(whole, owner, self.count)) for owner in others]
+        return [
+            Message(VELOCITY_ASKS, owner, part.encoded(), whole.source) for owner, part in parts if say_all or part.rows
+        ]
+
+    def _must_say(self, whole: AskBatch, now: float) -> bool:
+        """Whether owners that nothing is asked of must hear too: they wait for who is not idle, or said so long ago."""
+        if not whole.idle:
+            self._told_idle.pop(whole.source, None)
+            return True
+        if now - self._told_idle.get(whole.source, -SAY_IDLE_EVERY_S) < SAY_IDLE_EVERY_S:
+            return False
+        self._told_idle[whole.source] = now
+        return True
 
     def answers(self, asks: Mapping[int, Sequence[tuple[int, bytes]]], now_ms: int) -> list[Message]:
         """What to answer to the messages that came in by partition, each with the ms at which it was written.
@@ -85,7 +145,17 @@ class FanOutParts:
             for sent_at, value in messages:
                 self.owners.add(number, AskBatch.decoded(value), sent_at)
         found = self.owners.take(now_ms)
-        return [Message(ANSWERS, source, batch.encoded()) for (_, source), batch in found.items()]
+        self.answered += sum(len(batch.offsets) for batch in found.values())
+        self._expire()
+        return [Message(VELOCITY_ANSWERS, source, batch.encoded(), owner) for (owner, source), batch in found.items()]
+
+    def _expire(self) -> None:
+        """Every hour of event time forget what nobody can see any more."""
+        passed = [merger.passed for merger in self.owners.mergers.values() if merger.passed]
+        if passed and min(passed) - self._expired_at >= HOUR_MS:
+            self._expired_at = min(passed)
+            self.owners.expire()
+            self.askers.expire(self._expired_at - RETENTION_MS)
 
 
 def _of(lag: TopicLag, number: int) -> Callable[[str], int | None]:

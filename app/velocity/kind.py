@@ -30,8 +30,11 @@ class EntityKind:
         self.velocities = tuple(velocities)
         self._groups = [(places, [velocities[place] for place in places]) for places in grouped(velocities)]
 
-    def apply(self, asks: Asks, marks: Sequence[Mark]) -> Floats:
-        """Take orders and marks in, in their turns; tells the velocities of each order [n, velocities]."""
+    def apply(self, asks: Asks, marks: Sequence[Mark], telling: bool = True) -> Floats:
+        """Take orders and marks in, in their turns; tells the velocities of each order [n, velocities].
+
+        Unless ``telling``, nothing is computed, which is cheaper: all are 0.
+        """
         slots = self.logs.slots(np.concatenate((asks.entities[:, self._kind], _keys(marks))))
         found = np.zeros((len(asks), len(self.velocities)))
         order, rounds = self._rounds(slots, asks, np.array([mark.turn for mark in marks], np.int64))
@@ -41,7 +44,7 @@ class EntityKind:
                 self._mark(int(slots[op]), marks[op - len(asks)])
             rows = ops[ops < len(asks)]
             if len(rows):
-                found[rows] = self._ask(slots[rows], asks.where(rows))
+                found[rows] = self._ask(slots[rows], asks.where(rows), telling)
         return found
 
     def _rounds(self, slots: Ints, asks: Asks, mark_turns: Ints) -> tuple[Ints, Ints]:
@@ -68,7 +71,7 @@ class EntityKind:
         if at is not None:
             self.logs.columns["frauds"][at] += mark.change
 
-    def _ask(self, slots: Ints, asks: Asks) -> Floats:
+    def _ask(self, slots: Ints, asks: Asks, telling: bool) -> Floats:
         """The velocities of orders [n], which are sorted by slot and in it by time, once they are entered."""
         starts = np.flatnonzero(np.diff(slots, prepend=-1))
         counts = np.diff(starts, append=len(slots))

@@ -5,10 +5,11 @@ what is known changes nothing; of contradicting ones the last one counts. Where 
 is about the latest.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.velocity.definitions import RETENTION_MS
 from app.velocity.entities import ENTITIES, USER
@@ -18,6 +19,13 @@ from app.velocity.records import Asks, Labels, Mark
 MOST_WAITING = 65_536
 """Labels that wait for their order; beyond that the one that waits longest is dropped, and counted."""
 
+
+WAITING = np.dtype([("user", "<u8"), ("order", "<u8"), ("bad", "?"), ("ts", "<i8")])
+"""A label that waits, as it is stored."""
+
+WAITS = 255
+"""In the place of a mark's kind: the label waits for its order. ``key`` is the user's, ``order_ts`` the label's time,
+``change`` whether it is bad."""
 
 _Name = tuple[int, int]
 """Keys of user and order."""
@@ -44,7 +52,7 @@ class LabelResolver:
         """The marks that ``labels`` and those that waited for ``orders`` lead to, in their turns.
 
         A mark's turn is that of its label, or of the order that it waited for: `EntityKind` has marks of the turn of an
-        order after it.
+        order after it. Labels that begin to wait are told as marks of kind ``WAITS``.
         """
         if not len(labels) and not self._waiting:
             return []
@@ -58,8 +66,29 @@ class LabelResolver:
             elif batch.knows(told.name):
                 found += batch.mark(told)
             else:
-                self._wait(told)
+                self._wait(told.name, told.bad, told.ts)
+                found.append(Mark(told.turn, WAITS, *told.name, told.ts, int(told.bad)))
         return found
+
+    def recall(self, orders: Asks, waits: Sequence[Mark]) -> None:
+        """Let labels wait again that ``marks`` told of, but for those whose ``orders`` came, all in their turns."""
+        if not waits and not self._waiting:
+            return
+        all_told: list[Mark | _Order] = [*waits, *(_order(orders, row) for row in range(len(orders)))]
+        for told in sorted(all_told, key=lambda told: told.turn):
+            if isinstance(told, Mark):
+                self._wait((told.key, told.order), bool(told.change), told.order_ts)
+            else:
+                self._waiting.pop(told.name, None)
+
+    def stored(self) -> NDArray[np.void]:
+        """The labels that wait, in the order in which they began to."""
+        rows = [(user, order, bad, ts) for (user, order), (bad, ts) in self._waiting.items()]
+        return np.array(rows, WAITING)
+
+    def restore(self, stored: NDArray[np.void]) -> None:
+        """Let the labels wait that ``stored`` told."""
+        self._waiting = {(int(row["user"]), int(row["order"])): (bool(row["bad"]), int(row["ts"])) for row in stored}
 
     def expire(self, before: int) -> None:
         """Drop labels from before ``before`` (ms) whose order never came."""
@@ -75,9 +104,9 @@ class LabelResolver:
             if user in users:
                 yield _order(orders, row)
 
-    def _wait(self, told: "_Label") -> None:
-        self._waiting.pop(told.name, None)
-        self._waiting[told.name] = (told.bad, told.ts)
+    def _wait(self, name: _Name, bad: bool, ts: int) -> None:
+        self._waiting.pop(name, None)
+        self._waiting[name] = (bad, ts)
         if len(self._waiting) > MOST_WAITING:
             del self._waiting[next(iter(self._waiting))]
             self.dropped += 1

@@ -6,6 +6,7 @@ older than the longest window leaves at the front. Entries are sorted by time; t
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
@@ -47,6 +48,18 @@ def ragged(starts: Ints, lengths: Ints) -> Ints:
     return np.asarray(np.arange(total) + np.repeat(starts - (ends - lengths), lengths))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredLogs:
+    """The logs of some entities [n], apart from a table: their keys, lengths, orders so far and latest believed times,
+    and the ``columns`` of their entries one log after the other."""
+
+    keys: Keys
+    length: Ints
+    added: Ints
+    latest: Ints
+    columns: Columns
+
+
 class EntityLogs:
     """Logs by entity key.
 
@@ -63,13 +76,14 @@ class EntityLogs:
         self._free_slots = list(range(_FIRST_ENTITIES - 1, -1, -1))
         self._regions: defaultdict[int, list[int]] = defaultdict(list)
         self._used = 0
-        self.keys = np.zeros(_FIRST_ENTITIES, np.uint64)
+        self.keys = np.zeros(_FIRST_ENTITIES, np.uint64)  # 0: nobody's
         self.start = np.zeros(_FIRST_ENTITIES, np.int64)  # of the first entry
         self.length = np.zeros(_FIRST_ENTITIES, np.int64)
         self.base = np.zeros(_FIRST_ENTITIES, np.int64)  # of the region
         self.room = np.zeros(_FIRST_ENTITIES, np.int64)  # of the region
         self.added = np.zeros(_FIRST_ENTITIES, np.int64)  # orders so far
         self.latest = np.zeros(_FIRST_ENTITIES, np.int64)  # believed time of the latest order, ms
+        self.home = np.zeros(_FIRST_ENTITIES, np.int64)  # the partition it belongs to, where that is told
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -155,15 +169,58 @@ class EntityLogs:
         for slot in touched[looked_at].tolist():
             self._coarsen(slot)
 
-    def expire(self, before: int) -> list[int]:
-        """Forget entities without an order since ``before`` (ms); tells their keys."""
-        gone = [(key, slot) for key, slot in self._slots.items() if self.latest[slot] <= before]
-        for key, slot in gone:
+    def expire(self, before: int | Ints) -> Keys:
+        """Forget entities without an order since ``before`` (ms, one or by slot); tells their keys."""
+        gone = np.flatnonzero((self.keys != 0) & (self.latest <= before))
+        keys = self.keys[gone]
+        self.remove(gone)
+        return keys
+
+    def remove(self, slots: Ints) -> None:
+        """Forget the entities of ``slots`` [n]."""
+        for key in self.keys[slots].tolist():
             del self._slots[key]
-            self._release(slot)
-            self.length[slot] = self.room[slot] = self.added[slot] = self.latest[slot] = 0
-            self._free_slots.append(slot)
-        return [key for key, _ in gone]
+        rooms, bases = self.room[slots], self.base[slots]
+        for room in np.unique(rooms[rooms > 0]).tolist():
+            self._regions[room].extend(bases[rooms == room].tolist())
+        for column in (self.keys, self.length, self.room, self.added, self.latest, self.home):
+            column[slots] = 0
+        self._free_slots.extend(slots.tolist())
+
+    def stored(self, slots: Ints) -> StoredLogs:
+        """A copy of the logs of ``slots`` [n]."""
+        lengths = self.length[slots]
+        at = ragged(self.start[slots], lengths)
+        columns = {name: column[at] for name, column in self.columns.items()}
+        return StoredLogs(self.keys[slots], lengths, self.added[slots], self.latest[slots], columns)
+
+    def restore(self, stored: StoredLogs, home: int) -> None:
+        """Take over logs of entities that are not here, of partition ``home``."""
+        count = len(stored.keys)
+        while len(self._free_slots) < count:
+            self._grow()
+        slots = np.array([self._free_slots.pop() for _ in range(count)], np.int64)
+        self._slots.update(zip(stored.keys.tolist(), slots.tolist(), strict=True))
+        self.keys[slots], self.home[slots] = stored.keys, home
+        self.length[slots], self.added[slots], self.latest[slots] = stored.length, stored.added, stored.latest
+        rooms = 1 << np.ceil(np.log2(np.maximum(stored.length, _SMALLEST))).astype(np.int64)
+        self.room[slots], self.base[slots] = rooms, self._bulk_regions(rooms)
+        self.start[slots] = self.base[slots]
+        at = ragged(self.start[slots], stored.length)
+        for name, column in self.columns.items():
+            column[at] = stored.columns[name]
+
+    def _bulk_regions(self, rooms: Ints) -> Ints:
+        """Where regions of ``rooms`` entries each lie, the free ones first."""
+        bases = np.zeros(len(rooms), np.int64)
+        for room in np.unique(rooms).tolist():
+            wanted = np.flatnonzero(rooms == room)
+            free = [self._regions[room].pop() for _ in range(min(len(wanted), len(self._regions[room])))]
+            fresh = self._used + room * np.arange(len(wanted) - len(free))
+            bases[wanted] = np.concatenate((np.array(free, np.int64), fresh))
+            self._used += room * len(fresh)
+        self._extend()
+        return bases
 
     def _coarsen(self, slot: int) -> None:
         start, length = int(self.start[slot]), int(self.length[slot])
@@ -206,12 +263,16 @@ class EntityLogs:
         if self._regions[room]:
             return self._regions[room].pop()
         base, self._used = self._used, self._used + room
+        self._extend()
+        return base
+
+    def _extend(self) -> None:
+        """Make the columns as long as what is used of them."""
         size = len(self.columns["ts"])
         if self._used > size:
             more = max(self._used, size + size // 2) - size
             for name, column in self.columns.items():
                 self.columns[name] = np.concatenate((column, np.zeros(more, column.dtype)))
-        return base
 
     def _release(self, slot: int) -> None:
         if self.room[slot]:
@@ -228,7 +289,7 @@ class EntityLogs:
 
     def _grow(self) -> None:
         old = len(self.keys)
-        for name in ("keys", "start", "length", "base", "room", "added", "latest"):
+        for name in ("keys", "start", "length", "base", "room", "added", "latest", "home"):
             column = getattr(self, name)
             setattr(self, name, np.concatenate((column, np.zeros(old, column.dtype))))
         self._free_slots.extend(range(2 * old - 1, old - 1, -1))

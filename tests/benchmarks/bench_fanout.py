@@ -19,14 +19,15 @@ import numpy as np
 import polars as pl
 from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry
 
 from app.fanout.joiner import Joiners
-from app.fanout.parts import ANSWERS, ASKS
-from app.fanout.service import FanOut
+from app.fanout.service import FanOut, FanOutOptions
 from app.features.payments import PAYMENT_VELOCITIES
 from app.kafka.devbroker import DevelopmentBroker
 from app.kafka.partition import partitions_of
 from app.kafka.topics import Topic, create_topics
+from app.ops.metrics import Metrics
 from app.replay.fetches import Fetches
 from app.replay.recording import open_recording
 from app.replay.send import send
@@ -91,7 +92,10 @@ def worker(
 
     async def run() -> None:
         collected = Collected(count, velocities, deadline)
-        service = FanOut(broker, mine, PARTITIONS, velocities, collected.joiners, collected.take)
+        options = FanOutOptions(broker, "bench", PARTITIONS, path.with_suffix(""))
+        metrics = Metrics(CollectorRegistry())
+        service = FanOut(options, velocities, collected.joiners, collected.take, metrics)
+        service.assign(dict.fromkeys(mine, 0))
         task = asyncio.create_task(service.run())
         waiting = asyncio.create_task(collected.done.wait())
         await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -107,9 +111,9 @@ def worker(
 
 
 def topics() -> list[Topic]:
-    """The inputs and the internal topics."""
+    """The inputs."""
     stamped = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(16 << 20)}
-    return [Topic(name, PARTITIONS, dict(stamped)) for name in (CLICKSTREAM, ORDERS, LABELS, ASKS, ANSWERS)]
+    return [Topic(name, PARTITIONS, dict(stamped)) for name in (CLICKSTREAM, ORDERS, LABELS)]
 
 
 def run_workers(

@@ -4,21 +4,27 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry
 
 from app.fanout.joiner import Joiners
-from app.fanout.parts import ANSWERS, ASKS
-from app.fanout.service import FanOut
+from app.fanout.service import FanOut, FanOutOptions
+from app.kafka.devbroker import DevelopmentBroker
+from app.kafka.topics import create_topics, topic
+from app.ops.metrics import Metrics
 from app.velocity.catalogue import CATALOGUE
 from app.velocity.entities import ENTITIES
 from app.velocity.table import VelocityTable
 from schemas.topics import LABELS, ORDERS
 from tests.broker.conftest import MakeTopics
+from tests.broker.transport_app import unique
 from tests.velocity.naive import Event, columns
 
 pytestmark = pytest.mark.broker
@@ -97,18 +103,30 @@ class Orders:
                 await self.changed.wait()
 
 
-@asynccontextmanager
-async def running(kafka: str, mine: Sequence[int], orders: Orders) -> AsyncIterator[None]:
-    joiners = Joiners(deadline=None)
-    service = FanOut(kafka, mine, PARTITIONS, WANTED, joiners, lambda changed: orders.take(joiners, changed))
-    task = asyncio.create_task(service.run())
-    try:
-        yield
-        if task.done():
-            task.result()
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
+@dataclass(frozen=True)
+class Group:
+    """Workers of a group with internal topics of its own, and the folder of their snapshots."""
+
+    kafka: str
+    folder: Path
+    name: str = field(default_factory=lambda: unique("fanout"))
+
+    @asynccontextmanager
+    async def running(self, mine: Sequence[int], orders: Orders, instance: str = "a") -> AsyncIterator[FanOut]:
+        """A worker that has partitions ``mine``."""
+        joiners = Joiners(deadline=None)
+        options = FanOutOptions(self.kafka, self.name, PARTITIONS, self.folder / instance)
+        metrics = Metrics(CollectorRegistry())
+        service = FanOut(options, WANTED, joiners, lambda changed: orders.take(joiners, changed), metrics)
+        service.assign(dict.fromkeys(mine, 0))
+        task = asyncio.create_task(service.run())
+        try:
+            yield service
+            if task.done():
+                task.result()
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
 
 
 def assert_as_one_table(stream: list[Event], places: list[tuple[int, int]], orders: Orders) -> None:
@@ -118,35 +136,85 @@ def assert_as_one_table(stream: list[Event], places: list[tuple[int, int]], orde
         np.testing.assert_array_equal(orders.found[place], values)
 
 
-def test_two_services_tell_every_order_what_one_table_would(kafka: str, make_topics: MakeTopics) -> None:
-    make_topics([ORDERS, LABELS, ASKS, ANSWERS], PARTITIONS)
+def test_two_services_tell_every_order_what_one_table_would(
+    kafka: str, make_topics: MakeTopics, tmp_path: Path
+) -> None:
+    make_topics([ORDERS, LABELS], PARTITIONS)
+    group = Group(kafka, tmp_path)
 
     async def run() -> None:
         stream = events(600)
         places = await sent(kafka, stream)
         orders = Orders(places)
-        async with running(kafka, [0, 3], orders), running(kafka, [1, 2], orders):
+        async with group.running([0, 3], orders), group.running([1, 2], orders, "b"):
             await orders.until(len(places))
         assert_as_one_table(stream, places, orders)
 
     asyncio.run(run())
 
 
-def test_a_service_that_is_replaced_goes_on_with_the_same_numbers(kafka: str, make_topics: MakeTopics) -> None:
-    make_topics([ORDERS, LABELS, ASKS, ANSWERS], PARTITIONS)
+def test_a_service_that_is_replaced_goes_on_with_the_same_numbers(
+    kafka: str, make_topics: MakeTopics, tmp_path: Path
+) -> None:
+    make_topics([ORDERS, LABELS], PARTITIONS)
+    group = Group(kafka, tmp_path)
 
     async def run() -> None:
         stream = events(600)
         places = await sent(kafka, stream)
         orders = Orders(places)
-        async with running(kafka, [0, 3], orders):
-            async with running(kafka, [1, 2], orders):
+        async with group.running([0, 3], orders):
+            async with group.running([1, 2], orders, "b"):
                 await orders.until(100)
-            async with running(kafka, [1, 2], orders):
+            async with group.running([1, 2], orders, "b"):
                 await orders.until(len(places))
         assert_as_one_table(stream, places, orders)
 
     asyncio.run(run())
+
+
+def test_partitions_that_move_between_workers_lead_to_the_same_numbers(
+    kafka: str, make_topics: MakeTopics, tmp_path: Path
+) -> None:
+    make_topics([ORDERS, LABELS], PARTITIONS)
+    group = Group(kafka, tmp_path)
+
+    async def run() -> None:
+        stream = events(600)
+        places = await sent(kafka, stream[:300])
+        orders = Orders(places)
+        async with group.running([0, 3], orders) as one, group.running([1, 2], orders, "b") as other:
+            await orders.until(len(places) // 2)
+            one.revoke([3])
+            other.assign({3: 0})
+            await orders.until(len(places))
+            places += await sent(kafka, stream[300:])
+            other.revoke([2])
+            one.assign({2: 0})
+            await orders.until(len(places))
+        assert_as_one_table(stream, places, orders)
+
+    asyncio.run(run())
+
+
+def test_a_broker_that_is_restarted_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> None:
+    with DevelopmentBroker(tmp_path / "kafka") as broker:
+        asyncio.run(create_topics(broker.address, [topic(name, PARTITIONS) for name in (ORDERS, LABELS)]))
+        group = Group(broker.address, tmp_path)
+
+        async def run() -> None:
+            stream = events(300)
+            places = await sent(broker.address, stream[:150])
+            orders = Orders(places)
+            async with group.running([0, 1, 2, 3], orders):
+                await orders.until(len(places) // 2)
+                await asyncio.to_thread(broker.kill)
+                await asyncio.to_thread(broker.start)
+                places += await sent(broker.address, stream[150:])
+                await orders.until(len(places))
+            assert_as_one_table(stream, places, orders)
+
+        asyncio.run(run())
 
 
 def test_the_fields_of_the_test_are_entities() -> None:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.fanout.asker import Askers, Piece
+from app.fanout.asker import Askers, Piece, part_of
 from app.fanout.joiner import Joiners
 from app.fanout.merger import IDLE_FOR_MS
-from app.fanout.messages import AnswerBatch, AskBatch, BadMessage
+from app.fanout.messages import AnswerBatch, AskBatch, Asked, BadMessage
 from app.fanout.owner import Owners
 from app.velocity.catalogue import CATALOGUE
 from app.velocity.definitions import DAY_MS, HOUR_MS
@@ -71,10 +71,12 @@ class Shop:
 
     def ask(self, partition: int, events: list[tuple[int, Event]], idle: bool) -> None:
         """A piece of a partition's input goes to the owners."""
-        (asked,) = self.askers[self.processes[partition]].ask([piece(partition, events, idle)])
+        (question,) = self.askers[self.processes[partition]].ask([piece(partition, events, idle)])
+        asked = Asked.decoded(question.asked.encoded())
         self.joiners.of(partition).expect(asked)
         self.placed += [(partition, offset) for offset in asked.offsets.tolist()]
-        for owner, batch in enumerate(asked.batches):
+        for owner in range(PARTITIONS):
+            batch = question.whole if owner == partition else part_of(question.whole, owner, PARTITIONS)
             message = batch.encoded()
             self.inboxes[owner][partition] += [message] * self.rng.choice([1, 1, 2])
 
@@ -193,7 +195,7 @@ def test_what_comes_late_from_an_idle_partition_is_counted_and_answered() -> Non
 @pytest.mark.parametrize("cut", [0, 10, -1])
 def test_a_damaged_message_is_told_from_a_good_one(cut: int) -> None:
     one = piece(0, [(0, Event(START, "a", "u", 1, {"card": "c"}))], idle=False)
-    batch = Askers(1, WANTED).ask([one])[0].batches[0]
+    batch = Askers(1, WANTED).ask([one])[0].whole
     assert len(AskBatch.decoded(batch.encoded()).asks) == 1
     with pytest.raises(BadMessage):
         AskBatch.decoded(batch.encoded()[:cut])

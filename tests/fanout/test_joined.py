@@ -11,7 +11,7 @@ import pytest
 
 from app.fanout.joiner import Joiners
 from app.fanout.local import LocalFanOut
-from app.fanout.parts import ANSWERS, FanOutParts, Message
+from app.fanout.parts import FanOutParts, Message
 from app.kafka.fetched import Fetched, Partition
 from app.pipeline import Limits, Pipeline, Work
 from app.replay.fetches import Fetches
@@ -21,7 +21,7 @@ from app.replay.run import replay
 from app.state.columns import Lifetimes
 from app.step import Models
 from app.velocity.catalogue import CATALOGUE
-from schemas.topics import CLICKSTREAM, LABELS, ORDERS, RISK_EVENTS
+from schemas.topics import CLICKSTREAM, LABELS, ORDERS, RISK_EVENTS, VELOCITY_ANSWERS
 from tests.fakes import fake_models
 from tests.rules.rulesets import book, rule
 
@@ -157,7 +157,7 @@ class Cluster:
         """Asks arrive at the owner's worker, sometimes twice; answers at that of the order."""
         for message in messages:
             worker = next(each for each in self.workers if message.partition in each.mine)
-            if message.topic == ANSWERS:
+            if message.topic == VELOCITY_ANSWERS:
                 worker.parts.partitions[message.partition].receive([message.value])
             else:
                 worker.inbox += [message] * self.rng.choice([1, 1, 2])

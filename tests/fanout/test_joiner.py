@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from app.fanout.asker import Asked
 from app.fanout.joiner import Joiner, Joiners
-from app.fanout.messages import AnswerBatch
+from app.fanout.messages import AnswerBatch, Asked
 from app.velocity.catalogue import BY_NAME
 from app.velocity.joined import Joined
 
@@ -20,7 +19,7 @@ def asked(*orders: tuple[int, int]) -> Asked:
     offsets, owners = np.array(orders, np.int64).reshape(-1, 2).T
     answering = np.arange(4)[None, :] < owners[:, None]
     values = np.ones((len(orders), 1))
-    return Asked(offsets, int(offsets.max()) + 1, (OWN,), values, (FIRST, SECOND), answering, [])
+    return Asked(0, offsets, int(offsets.max()) + 1, (OWN,), values, (FIRST, SECOND), answering)
 
 
 def answer(owner: int, offset: int, *values: float) -> AnswerBatch:
