@@ -103,7 +103,8 @@ class ScoredClicks:
 
 @dataclass(frozen=True, slots=True)
 class RaisedAlert:
-    """An alert that an order raises; ``key`` is its dedupe key with its window, ``count`` how many it stands for."""
+    """An alert that an order or a session raises; ``key`` is its dedupe key with its window, ``count`` how many it
+    stands for."""
 
     kind: AlertKind
     key: str
@@ -135,6 +136,26 @@ class Verdict(NamedTuple):
     hits: Sequence[RuleHit]
     reasons: Sequence[Reason]
     is_explained: bool
+    alerts: Sequence[RaisedAlert]
+
+
+@dataclass(frozen=True, slots=True)
+class MetRule:
+    """A rule that a session has met, at the click at which its condition held first.
+
+    ``action`` is what is to be done about the session until ``expires_at`` (ms), None for nothing.
+    """
+
+    partition: int
+    user: str
+    session_id: str
+    ts: int
+    source_event_id: str
+    trace: bytes | None
+    hit: RuleHit
+    reason: str
+    action: Action | None
+    expires_at: int | None
     alerts: Sequence[RaisedAlert]
 
 
@@ -230,6 +251,7 @@ class Effects:
 
     clicks: list[ScoredClicks] = field(default_factory=list)
     orders: list[ScoredOrders] = field(default_factory=list)
+    met: list[MetRule] = field(default_factory=list)
     closed: list[ClosedSession] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)

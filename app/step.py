@@ -23,6 +23,7 @@ from app.rules.policy import BUILT_IN
 from app.scoring.clicks import score_clicks
 from app.scoring.explaining import Explaining
 from app.scoring.orders import Judges, score_orders
+from app.scoring.session_rules import judge_sessions
 from app.scoring.sessions import close_over, closed_rows
 from app.state.partition_rows import partition_changes
 from app.state.rows import Rows, begun_anew
@@ -92,6 +93,7 @@ def _process(state: State, records: Records, batch: Batch, models: Models, effec
     rows = state.table.rows[slots]
     _begin(state, slots, rows, fresh, batch.ts[starts], effects)
     before = rows.copy()
+    scored = len(effects.clicks)
     seen = score_clicks(
         state.table,
         records,
@@ -105,6 +107,8 @@ def _process(state: State, records: Records, batch: Batch, models: Models, effec
         models.explaining,
         effects,
     )
+    if models.rules.sessions is not None:
+        judge_sessions(state, models.rules, models.rules.sessions, effects.clicks[scored:], effects)
     judges = Judges(models.risk, models.risk_trial, models.rules)
     score_orders(state, records, batch, user, slots, before, rows, seen, judges, effects)
     last = last_rows(starts, len(batch))

@@ -14,11 +14,13 @@ ListName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
 Points = Annotated[float, Meta(ge=-100, le=100)]
 Text = Annotated[str, Meta(max_length=500)]
 Mode = Literal["live", "shadow", "off"]
+RuleSubject = Literal["order", "session"]
 ListKind = Literal["allow", "block", "watch", "named"]
 
 
 class Rule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Points, and perhaps an action, for every order that a condition holds for.
+    """Points, and perhaps an action, for every order that a condition holds for; `on: session`, an alert and perhaps an
+    action for every session in which it holds at some click.
 
     In mode `shadow` its hits are reported and do not count; `off` it is only checked. `max_share` overrides the
     ruleset's guard for this rule.
@@ -31,6 +33,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     owner: Text
     version: Identifier = "1"
     mode: Mode = "live"
+    on: RuleSubject = "order"
     score: Points = 0.0
     action: Action | None = None
     expires: str | None = None
@@ -89,7 +92,7 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
 
 
 class Snooze(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A rule that does not count for one subject for a while: orders whose `field` has that `value`."""
+    """A rule that does not count for one subject for a while: orders, or clicks, whose `field` has that `value`."""
 
     rule: Identifier
     field: str
@@ -99,7 +102,8 @@ class Snooze(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
 
 
 class Guard(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Of how many orders in a row, in a partition, a rule may fire for which share before it is put in shadow."""
+    """Of how many orders (or sessions) in a row, in a partition, a rule may fire for which share before it is put in
+    shadow."""
 
     max_share: Annotated[float, Meta(gt=0, le=1)] = 0.2
     orders: Annotated[int, Meta(ge=10, le=1_000_000)] = 1_000
@@ -107,7 +111,7 @@ class Guard(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
 
 class Alerting(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """From which action on an order raises an alert, the window that alerts are grouped in, and how many may be raised
-    in a window and partition."""
+    in a window and partition, about orders and about sessions."""
 
     from_action: Action = "block"
     window: str = "1h"

@@ -33,6 +33,8 @@ RULES = book(
     rule("quiet", "not has_ordered", 99, mode="shadow"),
     rule("shared", "device_users_24h > 2 or device_frauds_30d > 0", 5),
     rule("young", "model_score > 20 and since_order_seconds < 1h", 15, action="warn", expires="2023-11-16"),
+    rule("looks", "session_events >= 3 and price > 20", on="session", action="warn"),
+    rule("hasty", "gap_seconds < 1 or repeated_items > 1", on="session", action="verify"),
     lists=[{"name": "watched", "kind": "watch", "field": "user_id", "entries": ["u1"]}],
     snoozes=[{"rule": "often", "field": "user_id", "value": "u0", "until": "2023-11-15"}],
     guard={"max_share": 0.5, "orders": 10},
@@ -140,6 +142,8 @@ def test_batches_of_1_7_and_4096_give_the_same_outputs_and_rows() -> None:
     }
     assert actions >= {"allow", "review", "block", "freeze"}
     assert any(flow.shadowed for flow in reference.state.flows.values())
+    assert any(flow.shadowed for flow in reference.state.session_flows.values())
+    assert actions >= {"warn", "verify"}
     for size in (7, 4096):
         cut, pipeline = outputs(one_by_one(records, [size]), size)
         assert_same(single, cut)
@@ -169,6 +173,7 @@ def assert_same_rows(one: Pipeline, other: Pipeline) -> None:
     left, right = one.state.table, other.state.table
     assert len(left) == len(right)
     assert one.state.flows == other.state.flows
+    assert one.state.session_flows == other.state.session_flows
     for user in filter(None, left.users):
         mine, theirs = left.slot(user), right.slot(user)
         assert mine is not None

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.backtest.judging import JudgedOrders, Outcomes
+from app.effects import MetRule
 from app.rules.book import SEVERITY
 from schemas.outputs import ACTIONS
 from schemas.ruleset import Ruleset
@@ -61,7 +62,10 @@ def figures(ruleset: Ruleset, judged: JudgedOrders, outcomes: Outcomes) -> dict[
         "labels": _labels(judged, outcomes),
         "actions": {action: int((judged.action == SEVERITY[action]).sum()) for action in ACTIONS},
         "stopped": _stopped(judged, truth),
-        "rules": {rule.id: _rule(rule.id, rule.mode, met, judged, truth) for rule in ruleset.rules},
+        "rules": {
+            rule.id: _rule(rule.id, rule.mode, met, judged, truth) for rule in ruleset.rules if rule.on == "order"
+        },
+        "session_rules": _session_rules(ruleset, judged.met),
         "overlap": _overlap(judged.hits),
         "put_in_shadow": judged.shadowed,
     }
@@ -108,6 +112,12 @@ def _rule(rule: str, mode: str, met: Mapping[str, list[int]], judged: JudgedOrde
     flagged[places] = True
     alone = sum(len(judged.hits[place]) == 1 for place in places)
     return {"mode": mode} | truth.quality(flagged) | {"alone": alone}
+
+
+def _session_rules(ruleset: Ruleset, met: Sequence[MetRule]) -> dict[str, Any]:
+    """How many sessions met each rule on sessions."""
+    counts = Counter(one.hit.id for one in met)
+    return {rule.id: {"mode": rule.mode, "sessions": counts[rule.id]} for rule in ruleset.rules if rule.on == "session"}
 
 
 def _overlap(hits: Sequence[tuple[tuple[str, str], ...]]) -> dict[str, int]:

@@ -1,13 +1,13 @@
 """Recorded orders through the step, under one ruleset: what was decided on each, and what turned out."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from app.effects import ScoredOrders
+from app.effects import MetRule, RaisedAlert, ScoredOrders
 from app.replay.recorded import RecordedBatch
 from app.rules.book import SEVERITY
 from app.state.columns import Lifetimes
@@ -25,7 +25,8 @@ class JudgedOrders:
     """Orders [m] in the order of processing.
 
     ``action`` is the severity of what was decided, ``score`` -1 where there was none; ``hits`` are the rules that each
-    met, by id and mode; ``shadowed`` names the rules that the guard put in shadow.
+    met, by id and mode; ``shadowed`` names the rules that the guard put in shadow; ``met`` is which sessions met which
+    rules.
     """
 
     ids: list[str]
@@ -34,6 +35,7 @@ class JudgedOrders:
     score: NDArray[np.int8]
     hits: list[tuple[tuple[str, str], ...]]
     shadowed: list[str]
+    met: Sequence[MetRule] = ()
 
     def among(self, ids: Collection[str]) -> "JudgedOrders":
         """The orders that are among ``ids``."""
@@ -47,6 +49,7 @@ class JudgedOrders:
             self.score[keep],
             [self.hits[place] for place in keep],
             self.shadowed,
+            self.met,
         )
 
 
@@ -76,12 +79,18 @@ def judge(
 ) -> tuple[JudgedOrders, Outcomes]:
     """Decide on every order of ``recording`` with the models and the ruleset of ``models``."""
     outcomes = Outcomes()
-    steps = replayed(_labelled(recording, outcomes), lifetimes, done, models)
-    return collected(scored for effects in steps for scored in effects.orders), outcomes
+    met: list[MetRule] = []
+
+    def orders() -> Iterator[ScoredOrders]:
+        for effects in replayed(_labelled(recording, outcomes), lifetimes, done, models):
+            met.extend(effects.met)
+            yield from effects.orders
+
+    return collected(orders(), met), outcomes
 
 
-def collected(parts: Iterable[ScoredOrders]) -> JudgedOrders:
-    """What was decided on the orders of some steps."""
+def collected(parts: Iterable[ScoredOrders], met: Sequence[MetRule]) -> JudgedOrders:
+    """What was decided on the orders of some steps, and which rules sessions ``met`` in them."""
     ids: list[str] = []
     values: list[float] = []
     actions: list[int] = []
@@ -96,10 +105,16 @@ def collected(parts: Iterable[ScoredOrders]) -> JudgedOrders:
             actions.append(SEVERITY[verdict.action])
             scores.append(-1 if verdict.score is None else verdict.score)
             hits.append(tuple((hit.id, str(hit.mode)) for hit in verdict.hits))
-            flooding.update(alert.subject[1] for alert in verdict.alerts if alert.subject[0] == "rule")
+            flooding.update(_flooding(verdict.alerts))
+    flooding.update(rule for one in met for rule in _flooding(one.alerts))
     return JudgedOrders(
-        ids, np.array(values), np.array(actions, np.int8), np.array(scores, np.int8), hits, sorted(flooding)
+        ids, np.array(values), np.array(actions, np.int8), np.array(scores, np.int8), hits, sorted(flooding), met
     )
+
+
+def _flooding(alerts: Sequence[RaisedAlert]) -> Iterator[str]:
+    """The rules that met too much, by what ``alerts`` tell."""
+    return (alert.subject[1] for alert in alerts if alert.subject[0] == "rule")
 
 
 def _labelled(recording: Iterable[RecordedBatch], outcomes: Outcomes) -> Iterator[RecordedBatch]:

@@ -42,7 +42,7 @@ def backtested_on_topics(settings: Settings, book: RuleBook, other: RuleBook | N
     def judged(each: RuleBook) -> tuple[JudgedOrders, Outcomes]:
         found, _ = read_back(replace(models, rules=each), settings, Silent())
         known = {order: label != LEGITIMATE for order, label in found.labels.by_order.items()}
-        return collected(found.orders), Outcomes(known, without_order=found.labels.of_users)
+        return collected(found.orders, found.met), Outcomes(known, without_order=found.labels.of_users)
 
     return _compared(book, other, judged)
 

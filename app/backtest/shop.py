@@ -1,7 +1,7 @@
 """A backtest on the simulated shop, whose frauds are all known: what of each pattern is stopped."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.replay.shop.shop import ALL_PATTERNS
 from app.rules.book import RuleBook
 from app.state.columns import Lifetimes
 from app.worker.run import load_models
+from schemas.topics import CLICKSTREAM
 
 _USERS, _EVENTS_PER_SECOND, _TERMINALS, _FRAUD_SHARE = 8_000, 0.25, 200, 0.02
 
@@ -24,19 +25,28 @@ class _OrderId(msgspec.Struct):
     order_id: str
 
 
+class _SessionId(msgspec.Struct):
+    session_id: str
+
+
 class Truths:
-    """The batches of a shop, noting the pattern of each fraud and which orders are none."""
+    """The batches of a shop, noting the pattern of each fraud and which orders are none, and that of each session whose
+    visit is such."""
 
     def __init__(self, shop: Shop) -> None:
         self.patterns: dict[str, str | None] = {}
+        self.sessions: dict[str, str] = {}
         self._shop = shop
 
     def __iter__(self) -> Iterator[RecordedBatch]:
-        decode = msgspec.json.Decoder(_OrderId).decode
+        decode, session = msgspec.json.Decoder(_OrderId).decode, msgspec.json.Decoder(_SessionId).decode
         for batch in self._shop:
-            for value, truth in zip(batch.recorded.values, batch.truths, strict=True):
+            events = zip(batch.recorded.topics, batch.recorded.values, batch.truths, strict=True)
+            for topic, value, truth in events:
                 if truth.fraud is not None:
                     self.patterns[decode(value).order_id] = truth.pattern
+                if truth.pattern is not None and topic == CLICKSTREAM:
+                    self.sessions[session(value).session_id] = truth.pattern
             yield batch.recorded
 
     def outcomes(self) -> Outcomes:
@@ -62,7 +72,23 @@ def backtested_on_shop(settings: Settings, book: RuleBook, events: int, seed: in
     truths = Truths(shop)
     lifetimes = Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)
     judged, _ = judge(truths, replace(load_models(settings), rules=book), lifetimes, lambda _: None)
-    return figures(book.ruleset, judged, truths.outcomes()) | {"patterns": _patterns(judged, truths.patterns)}
+    found = figures(book.ruleset, judged, truths.outcomes())
+    for rule, told in found["session_rules"].items():
+        told |= session_quality({one.session_id for one in judged.met if one.hit.id == rule}, truths.sessions)
+    return found | {"patterns": _patterns(judged, truths.patterns)}
+
+
+def session_quality(met: Collection[str], patterns: Mapping[str, str]) -> dict[str, Any]:
+    """How right a rule is about the sessions that ``met`` it, ``patterns`` being those of sessions that are fraud.
+
+    The recall of each pattern is the share of its sessions that met the rule.
+    """
+    caught = Counter(patterns[session] for session in met if session in patterns)
+    there = Counter(patterns.values())
+    return {
+        "precision": round(caught.total() / len(met), 4) if met else None,
+        "recall": {pattern: round(count / there[pattern], 4) for pattern, count in caught.most_common()},
+    }
 
 
 def _patterns(judged: JudgedOrders, patterns: dict[str, str | None]) -> dict[str, Any]:

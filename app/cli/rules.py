@@ -16,9 +16,10 @@ from app.cli.output import report
 from app.replay.adapters.registry import ADAPTERS
 from app.rules.book import ReadyPolicy, RuleBook
 from app.rules.catalogue import CATALOGUE
-from app.rules.compiling import compile_ruleset
+from app.rules.compiling import compile_ruleset, types_of
 from app.rules.problems import Problem, RulesetError
 from app.rules.reading import lines_of, read_ruleset
+from app.rules.sessions import SESSION_CATALOGUE
 from schemas.control import RulesetStatus
 from schemas.events import MAX_ID, Label
 from schemas.ruleset import Rule
@@ -43,13 +44,15 @@ def check(file: Path, as_json: bool) -> None:
 
 
 @rules.command()
+@click.option("--on", type=click.Choice(["order", "session"]), default="order", show_default=True, help="of such rules")
 @json_option
-def fields(as_json: bool) -> None:
+def fields(on: str, as_json: bool) -> None:
     """List what rules may name: fields with their types, units and meanings."""
+    known = SESSION_CATALOGUE if on == "session" else CATALOGUE
     report(
         {
             field.name: f"{field.type}{f', {field.unit}' if field.unit else ''}: {field.meaning}"
-            for field in CATALOGUE.fields.values()
+            for field in known.fields.values()
         },
         as_json,
     )
@@ -210,9 +213,11 @@ def _steps(ready: ReadyPolicy) -> str:
 
 
 def _told(rule: Rule, book: RuleBook) -> dict[str, object]:
-    types = {name: str(CATALOGUE.types[name]) for name in book.fields_of(rule)}
+    known = types_of(rule)
+    types = {name: str(known[name]) for name in book.fields_of(rule)}
     return {
         "mode": rule.mode,
+        "on": rule.on,
         "score": rule.score,
         "action": rule.action or "none",
         "when": " ".join(rule.when.split()),

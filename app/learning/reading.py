@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from aiokafka.structs import ConsumerRecord
 
-from app.effects import Effects, ScoredClicks, ScoredOrders
+from app.effects import Effects, MetRule, ScoredClicks, ScoredOrders
 from app.fanout.joiner import Joiners
 from app.fanout.local import LocalFanOut
 from app.kafka.fetched import Fetched, Partition
@@ -31,13 +31,15 @@ NewPipeline = Callable[[], Pipeline]
 
 @dataclass(eq=False)
 class Gathered:
-    """What the topics hold: scored clicks and orders of all partitions, the labels, and records by topic.
+    """What the topics hold: scored clicks and orders of all partitions, the rules that sessions met, the labels, and
+    records by topic.
 
     ``until`` is the latest event time that the stream reached in ms, 0 where there was nothing.
     """
 
     clicks: list[ScoredClicks] = field(default_factory=list)
     orders: list[ScoredOrders] = field(default_factory=list)
+    met: list[MetRule] = field(default_factory=list)
     labels: OrderLabels = field(default_factory=OrderLabels)
     inputs: Counter[str] = field(default_factory=Counter)
     until: int = 0
@@ -46,6 +48,7 @@ class Gathered:
         """Keep what a step scored."""
         self.clicks += effects.clicks
         self.orders += effects.orders
+        self.met += effects.met
 
 
 async def gather(

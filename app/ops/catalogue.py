@@ -103,8 +103,12 @@ DRIFT_ALERTS = Metric("counter", "sluice_drift_alerts_total", "Inputs and scores
 
 # Rules.
 RULESETS = Metric("counter", "sluice_rulesets_total", "Rulesets that arrived, accepted or refused.", ("outcome",))
-RULE_HITS = Metric("counter", "sluice_rule_hits_total", "Orders that a rule met, by its mode.", ("rule", "mode"))
-DECISIONS = Metric("counter", "sluice_decisions_total", "Orders decided on, by what is to be done.", ("action",))
+RULE_HITS = Metric(
+    "counter", "sluice_rule_hits_total", "Orders and sessions that met a rule, by its mode.", ("rule", "mode")
+)
+DECISIONS = Metric(
+    "counter", "sluice_decisions_total", "Orders and sessions decided on, by what is to be done.", ("action",)
+)
 
 # Where it stands.
 LAG = Metric("gauge", "sluice_lag_records", "Records between committed and end offset.", ("topic", "partition"))

@@ -9,6 +9,7 @@ from app.publish.drift import drift_alerts
 from app.publish.judges import intent_judges, risk_judges
 from app.publish.orders import Makers, order_events
 from app.publish.outgoing import Outgoing
+from app.publish.session_rules import session_rule_events
 from app.publish.sessions import session_events
 from app.step import Models
 from schemas.outputs import ModelRef
@@ -32,6 +33,8 @@ def publish(effects: Effects, models: Models, now_ms: int, with_headers: bool) -
         yield from order_events(orders, makers, with_headers)
     for drift in effects.drift:
         yield from drift_alerts(drift, now_ms, with_headers)
+    if effects.met:
+        yield from session_rule_events(effects.met, intent.serving_ref, now_ms, with_headers)
     if effects.closed:
         yield from session_events(effects.closed, intent, text, now_ms, with_headers)
     if effects.rejected:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -12,29 +11,15 @@ from app.rules.catalogue import CATALOGUE, OrderColumns
 from app.rules.language.explain import explained
 from app.rules.language.nodes import Node
 from app.rules.language.program import Evaluation, Program
-from app.rules.language.values import Mask, Texts
+from app.rules.language.values import Mask
+from app.rules.ready import ReadyRule, ReadySnooze, Silence
+from app.rules.sessions import SessionRules
 from app.velocity.catalogue import CATALOGUE as VELOCITIES
 from schemas.outputs import ACTIONS, Action
-from schemas.ruleset import Policy, Rule, Ruleset, Snooze, ValueList
+from schemas.ruleset import Policy, Rule, Ruleset, ValueList
 
 SEVERITY: Final = {action: rank for rank, action in enumerate(ACTIONS)}
 """Actions from the mildest, 0, to the strictest."""
-
-
-@dataclass(frozen=True)
-class ReadyRule:
-    """A rule whose condition is parsed; it counts until ``until`` ms. ``key`` names it in this very version."""
-
-    rule: Rule
-    condition: Node
-    until: int
-    key: str
-
-    @cached_property
-    def subject(self) -> Node | None:
-        """The only field that the condition names; None where there are several, or none."""
-        found = {str(node.value): node for node in self.condition.walk() if node.op == "field"}
-        return next(iter(found.values())) if len(found) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +51,6 @@ class ReadyList:
         return self.spec.reason or f"LIST_{self.spec.name.upper().replace('-', '_')}"
 
 
-@dataclass(frozen=True, slots=True)
-class ReadySnooze:
-    """A rule, by its place, that does not count for orders whose field has a value, until a time in ms."""
-
-    rule: int
-    spec: Snooze
-    until: int
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Findings:
     """Of orders [m]: the places of the rules and of the lists that hold for each, and that of its policy."""
@@ -90,12 +66,13 @@ class RuleBook:
 
     Args:
         ruleset: as it was written.
-        rules: those that are not off.
+        rules: those on orders that are not off.
         policies: in their order.
         lists: those that act by themselves.
         snoozes: of its rules.
         program: computes the conditions of rules, lists and policies (those that have one), in this order.
         window_ms: that alerts are grouped in.
+        sessions: the rules on sessions that are not off; None where there are none.
     """
 
     def __init__(
@@ -107,25 +84,26 @@ class RuleBook:
         snoozes: Sequence[ReadySnooze],
         program: Program,
         window_ms: int,
+        sessions: SessionRules | None = None,
     ) -> None:
         self.ruleset = ruleset
         self.rules = tuple(rules)
         self.policies = tuple(policies)
         self.lists = tuple(lists)
         self.window_ms = window_ms
+        self.sessions = sessions
         self.version = f"{ruleset.id}/{ruleset.version}"
         self.keys = frozenset(rule.key for rule in rules)
         self.velocities = tuple(velocity for velocity in VELOCITIES if velocity.name in program.fields)
         """What its conditions look at, of rules in shadow too."""
-        self._snoozes = tuple(snoozes)
+        self._silence = Silence(rules, snoozes)
         self._program = program
         self._conditional = [place for place, policy in enumerate(policies) if policy.condition is not None]
-        self._until = np.array([rule.until for rule in rules], np.int64)
-        self._expiring = bool(snoozes) or any(rule.rule.expires for rule in rules)
 
     def fields_of(self, rule: Rule) -> list[str]:
         """The fields that a rule in force names, each once."""
-        nodes = (node for ready in self.rules if ready.rule is rule for node in ready.condition.walk())
+        every = (*self.rules, *(self.sessions.rules if self.sessions else ()))
+        nodes = (node for ready in every if ready.rule is rule for node in ready.condition.walk())
         return list(dict.fromkeys(str(node.value) for node in nodes if node.op == "field"))
 
     def findings(self, columns: OrderColumns) -> Findings:
@@ -136,7 +114,7 @@ class RuleBook:
         evaluation = self._program.evaluate(columns.read, count)
         holds = evaluation.holds()
         rules, lists, policies = np.split(holds, [len(self.rules), len(self.rules) + len(self.lists)])
-        self._silence(rules, columns)
+        self._silence.fall(rules, lambda: np.array([order.ts for order in columns.orders], np.int64), columns.read)
         return Findings(_places(rules), _places(lists), self._policies(policies), evaluation)
 
     def explain(self, rule: int, findings: Findings, place: int) -> str:
@@ -154,19 +132,6 @@ class RuleBook:
         if value is None:
             return None
         return str(subject.value), float(value) if isinstance(value, bool) else value
-
-    def _silence(self, holds: Mask, columns: OrderColumns) -> None:
-        """Take back what holds of rules [rules, m] that are expired, or snoozed for an order, in place."""
-        if not self._expiring:
-            return
-        ts = np.array([order.ts for order in columns.orders], np.int64)
-        holds &= ts < self._until[:, None]
-        for snooze in self._snoozes:
-            if holds[snooze.rule].any():
-                subject = columns.read(snooze.spec.field)
-                assert isinstance(subject, Texts)
-                code = subject.index.get(snooze.spec.value, -2)
-                holds[snooze.rule] &= ~((subject.codes == code) & (ts < snooze.until))
 
     def _policies(self, holds: Mask) -> list[int]:
         """The first policy that fits each order; one without a condition fits all."""

@@ -1,13 +1,13 @@
 """From a ruleset to a rule book: every condition parsed and checked, everything that is wrong told at once."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeVar, cast
 
 from msgspec import structs
 
-from app.rules.book import SEVERITY, ReadyList, ReadyPolicy, ReadyRule, ReadySnooze, RuleBook
+from app.rules.book import SEVERITY, ReadyList, ReadyPolicy, RuleBook
 from app.rules.catalogue import CATALOGUE
 from app.rules.language.errors import ExpressionError, meant
 from app.rules.language.nodes import Node, Type
@@ -15,6 +15,8 @@ from app.rules.language.parser import parse
 from app.rules.language.program import NamedList, Program
 from app.rules.lists import NEVER, named_list
 from app.rules.problems import Problem, RulesetError
+from app.rules.ready import ReadyRule, ReadySnooze
+from app.rules.sessions import SESSION_CATALOGUE, SessionRules
 from app.rules.times import duration, instant
 from schemas.outputs import Action
 from schemas.ruleset import Policy, Rule, Ruleset, Snooze, ValueList
@@ -52,12 +54,13 @@ class _Compiler:
         rules = self._made("rules", ruleset.rules, lambda rule: rule.id, self._rule)
         policies = self._made("policies", ruleset.policies, lambda policy: policy.id, _policy(self._condition))
         lists = self._made("lists", ruleset.lists, lambda each: each.name, _list)
-        in_force = [rule for rule in rules if rule.rule.mode != "off"]
-        places = {rule.rule.id: place for place, rule in enumerate(in_force)}
-        known = {rule.id for rule in ruleset.rules}
-        snoozes = self._made(
-            "snoozes", ruleset.snoozes, lambda each: (each.rule, each.field, each.value), _snooze(places, known)
+        in_force = [rule for rule in rules if rule.rule.mode != "off" and rule.rule.on == "order"]
+        on_sessions = [rule for rule in rules if rule.rule.mode != "off" and rule.rule.on == "session"]
+        places = {rule.rule.id: place for group in (in_force, on_sessions) for place, rule in enumerate(group)}
+        made = self._made(
+            "snoozes", ruleset.snoozes, lambda each: (each.rule, each.field, each.value), _snooze(places, ruleset.rules)
         )
+        snoozes = [each for each in made if each is not None]
         (window,) = self._made("alerts", [ruleset.alerts.window], str, duration) or [0]
         if self._problems:
             raise RulesetError(self._problems)
@@ -67,11 +70,17 @@ class _Compiler:
             *(each.condition for each in acting),
             *(policy.condition for policy in policies),
         ]
-        program = Program(
-            [node for node in conditions if node is not None], {name: entries for name, entries, _ in lists}
-        )
+        named = {name: entries for name, entries, _ in lists}
+        program = Program([node for node in conditions if node is not None], named)
         return RuleBook(
-            ruleset, in_force, policies, acting, [each for each in snoozes if each is not None], program, window
+            ruleset,
+            in_force,
+            policies,
+            acting,
+            _about(in_force, snoozes),
+            program,
+            window,
+            _session_rules(on_sessions, named, _about(on_sessions, snoozes)),
         )
 
     def _made(
@@ -96,16 +105,37 @@ class _Compiler:
                 self._problems.append(Problem(place, str(error)))
         return made
 
-    def _condition(self, expression: str) -> Node:
+    def _condition(self, expression: str, types: Mapping[str, Type] = CATALOGUE.types) -> Node:
         try:
-            return parse(expression, CATALOGUE.types, self._lists)
+            return parse(expression, types, self._lists)
         except ExpressionError as error:
             where = f"column {error.column}" if error.line == 1 else f"line {error.line} of it, column {error.column}"
             raise _Wrong(f"when, {where}: {error.message}", error.pointed()) from None
 
     def _rule(self, rule: Rule) -> ReadyRule:
+        if rule.on == "session" and rule.score:
+            raise _Wrong("a session has no score to add points to; leave `score` out, and name an action")
         until = instant(rule.expires) if rule.expires else NEVER
-        return ReadyRule(rule, self._condition(rule.when), until, f"{rule.id}@{rule.version}")
+        return ReadyRule(rule, self._condition(rule.when, types_of(rule)), until, f"{rule.id}@{rule.version}")
+
+
+def types_of(rule: Rule) -> Mapping[str, Type]:
+    """What a rule may name, with its types."""
+    return (SESSION_CATALOGUE if rule.on == "session" else CATALOGUE).types
+
+
+def _about(rules: Sequence[ReadyRule], snoozes: Sequence[ReadySnooze]) -> list[ReadySnooze]:
+    """The snoozes of ``rules``."""
+    own = {rule.rule.id for rule in rules}
+    return [snooze for snooze in snoozes if snooze.spec.rule in own]
+
+
+def _session_rules(
+    rules: Sequence[ReadyRule], lists: Mapping[str, NamedList], snoozes: Sequence[ReadySnooze]
+) -> SessionRules | None:
+    if not rules:
+        return None
+    return SessionRules(rules, Program([rule.condition for rule in rules], lists), snoozes)
 
 
 def _policy(condition: Callable[[str], Node]) -> Callable[[Policy], ReadyPolicy]:
@@ -139,21 +169,23 @@ def _list(each: ValueList) -> tuple[str, NamedList, ReadyList | None]:
     return each.name, entries, ReadyList(each, Node("in", Type.FLAG, 0, 0, (field,), each.name))
 
 
-def _text_field(name: str) -> Type:
-    found = CATALOGUE.types.get(name)
+def _text_field(name: str, types: Mapping[str, Type] = CATALOGUE.types) -> Type:
+    found = types.get(name)
     if found is None:
-        raise _Wrong(f"there is no field {name!r}{meant(name, CATALOGUE.types)}")
+        raise _Wrong(f"there is no field {name!r}{meant(name, types)}")
     if found is not Type.TEXT:
         raise _Wrong(f"{name} is {found}, and entries are text")
     return found
 
 
-def _snooze(places: dict[str, int], known: set[str]) -> Callable[[Snooze], ReadySnooze | None]:
+def _snooze(places: dict[str, int], rules: Sequence[Rule]) -> Callable[[Snooze], ReadySnooze | None]:
+    known = {rule.id: rule for rule in rules}
+
     def make(snooze: Snooze) -> ReadySnooze | None:
-        _text_field(snooze.field)
         until = instant(snooze.until)
         if snooze.rule not in known:
             raise _Wrong(f"there is no rule {snooze.rule!r}{meant(snooze.rule, known)}")
+        _text_field(snooze.field, types_of(known[snooze.rule]))
         return ReadySnooze(places[snooze.rule], snooze, until) if snooze.rule in places else None
 
     return make

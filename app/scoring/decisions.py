@@ -14,10 +14,11 @@ from uuid import UUID
 from xxhash import xxh3_64_intdigest
 
 from app.effects import Lift, RaisedAlert, Verdict
-from app.rules.book import SEVERITY, ReadyRule, RuleBook
+from app.rules.book import SEVERITY, RuleBook
 from app.rules.catalogue import OrderColumns
 from app.rules.deciding import Judged, judged
 from app.rules.policy import LIFT_POLICY, decision_id, risk_level
+from app.rules.ready import ReadyRule
 from app.state.columns import UserTable
 from app.state.flow import Flow
 from app.state.standing import NO_DECISION, Standing
@@ -145,7 +146,7 @@ class Decider:
             share = guard.max_share if ready.rule.max_share is None else ready.rule.max_share
             is_counted = ready.rule.mode == "live" and ready.key not in flow.shadowed
             if is_counted and flow.hit(ready.key, turn.event.ts, share * guard.orders):
-                raised.append(_flooding(ready, share, flow, turn))
+                raised.append(flooding(ready, share, flow, turn.partition, turn.event.ts))
         return raised
 
     def _alerts(self, flow: Flow, standing: Standing, turn: Turn, found: Judged) -> list[RaisedAlert]:
@@ -179,10 +180,11 @@ def _severity(found: Judged) -> Severity:
     return "warning" if SEVERITY[found.action] >= SEVERITY["verify"] else "info"
 
 
-def _flooding(ready: ReadyRule, share: float, flow: Flow, turn: Turn) -> RaisedAlert:
-    rule, ts = ready.rule, turn.event.ts
-    key = f"pipeline:rule:{ready.key}:{turn.partition}:{ts}"
-    title = f"Rule {rule.id} met more than {share:.0%} of the orders and was put in shadow"
+def flooding(ready: ReadyRule, share: float, flow: Flow, partition: int, ts: int) -> RaisedAlert:
+    """The alert that a rule has met too many and is in shadow from now on."""
+    rule = ready.rule
+    key = f"pipeline:rule:{ready.key}:{partition}:{ts}"
+    title = f"Rule {rule.id} met more than {share:.0%} of the {rule.on}s and was put in shadow"
     return RaisedAlert("pipeline", key, "warning", title, ("rule", rule.id), flow.hits[ready.key], ts, ts, rule.reason)
 
 

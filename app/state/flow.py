@@ -1,4 +1,5 @@
-"""What is remembered of the orders of one partition: how often rules fire, which are in shadow, how many alerts.
+"""What is remembered of the orders of one partition, or of its sessions: how often rules fire, which are in shadow, how
+many alerts.
 
 It is counted in the order of the partition, and stored with it: so the same orders give the same decisions after a
 restart, on any number of workers, live and replayed. With another number of partitions they are other orders.
@@ -9,9 +10,9 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Flow:
-    """``orders`` so far of the block that rules are counted over, and ``hits`` in it by rule and version; ``shadowed``
-    tells when (ms of event time) such a one was put in shadow; ``alerts`` are those of the window that began at
-    ``window`` ms."""
+    """``orders`` (or sessions) so far of the block that rules are counted over, and ``hits`` in it by rule and version;
+    ``shadowed`` tells when (ms of event time) such a one was put in shadow; ``alerts`` are those of the window that
+    began at ``window`` ms."""
 
     orders: int = 0
     hits: dict[str, int] = field(default_factory=dict)
@@ -20,7 +21,8 @@ class Flow:
     alerts: int = 0
 
     def next_order(self, block: int, known: frozenset[str]) -> None:
-        """Count an order in; after ``block`` of them the counts begin anew, for the rules that are ``known``."""
+        """Count an order, or a session, in; after ``block`` of them the counts begin anew, for the rules that are
+        ``known``."""
         if self.orders >= block:
             self.orders = 0
             self.hits.clear()

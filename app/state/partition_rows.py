@@ -1,8 +1,8 @@
 """A worker's state as stored rows: the users' rows of each partition, and one row of the partition's own.
 
 That one holds its event time, the input offsets that all of the users' rows include, and what decisions remember of
-the partition's orders. Event time is state like any other: after a restart the same records must be late, and the same
-sessions over.
+the partition's orders and sessions. Event time is state like any other: after a restart the same records must be late,
+and the same sessions over.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,12 @@ _MARK = b"{"  # a user's row begins with its layout version
 @dataclass(frozen=True, slots=True)
 class PartitionRow:
     """What is stored of a partition: its event time, by input topic the next offset that no row includes, and what
-    decisions remember of its orders."""
+    decisions remember of its orders and of its sessions."""
 
     time: StreamTime
     applied: dict[str, int]
     flow: Flow | None = None
+    session_flow: Flow | None = None
 
 
 _DECODER = msgspec.json.Decoder(PartitionRow)
@@ -40,7 +41,10 @@ def partition_changes(state: State, partitions: Sequence[int]) -> list[Change]:
     encode = msgspec.json.encode
     rows = {
         number: PartitionRow(
-            state.times.get(number, StreamTime()), state.applied[number].by_topic(), state.flows.get(number)
+            state.times.get(number, StreamTime()),
+            state.applied[number].by_topic(),
+            state.flows.get(number),
+            state.session_flows.get(number),
         )
         for number in partitions
     }
@@ -78,6 +82,8 @@ class PartitionRows:
                 self._state.times[partition] = row.time
             if row.flow is not None:
                 self._state.flows[partition] = row.flow
+            if row.session_flow is not None:
+                self._state.session_flows[partition] = row.session_flow
             self._state.applied.setdefault(partition, Applied()).advance(row.applied)
 
 

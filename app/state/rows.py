@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from schemas.events import CLICK_TYPES
 from schemas.topics import INPUTS
 
-LAYOUT = 7
+LAYOUT = 8
 """Version of the stored row; raise it with every change of `ROW` or of what a field means. `{` (123) is taken."""
 
 HIDDEN_UNITS = 32

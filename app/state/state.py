@@ -27,6 +27,7 @@ class State:
     times: dict[int, StreamTime] = field(default_factory=dict)
     applied: dict[int, Applied] = field(default_factory=dict)
     flows: dict[int, Flow] = field(default_factory=dict)
+    session_flows: dict[int, Flow] = field(default_factory=dict)
     drift: DriftWatch = field(default_factory=DriftWatch)
     _swept: dict[int, int] = field(default_factory=dict)
 
@@ -41,6 +42,7 @@ class State:
         self.times.pop(partition, None)
         self.applied.pop(partition, None)
         self.flows.pop(partition, None)
+        self.session_flows.pop(partition, None)
         self.drift.drop(partition)
         self._swept.pop(partition, None)
 

@@ -100,6 +100,9 @@ class Observer:
         hits = Counter((hit.id, str(hit.mode)) for verdict in verdicts for hit in verdict.hits)
         joined = [orders.joined for orders in effects.orders if orders.joined is not None]
         metrics.velocity_partial(sum(int(told.partial.sum()) for told in joined))
-        metrics.decisions(Counter(verdict.action for verdict in verdicts), hits)
+        hits.update((one.hit.id, str(one.hit.mode)) for one in effects.met)
+        actions = Counter[str](verdict.action for verdict in verdicts)
+        actions.update(one.action for one in effects.met if one.action)
+        metrics.decisions(actions, hits)
         self.progress.advanced(work.records)
         self.tally.add(work)

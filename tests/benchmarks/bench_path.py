@@ -1,6 +1,6 @@
 """What the path from fetched bytes to output records and changelog rows costs, without a broker.
 
-python -m tests.benchmarks.bench_path [STEP_SIZE ...]
+python -m tests.benchmarks.bench_path [STEP_SIZE ...] [RULESET]
 
 Prints CPU time per event and per step for each size of step, then where it goes. The digest is of every output and
 changelog row: two versions of the code with the same digest publish and store the same bytes.
@@ -13,7 +13,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from app.models.text import load_text
 from app.pipeline import Limits, Pipeline, Work
 from app.replay.fetches import Fetches
 from app.replay.load import load
+from app.rules.compiling import compile_ruleset
+from app.rules.reading import read_ruleset
 from app.state.columns import Lifetimes, UserTable
 from app.step import Models
 
@@ -51,6 +53,7 @@ STAGES: tuple[tuple[Any, str], ...] = (
     (app.scoring.clicks, "scan_sessions"),
     (app.scoring.clicks, "click_features"),
     (app.scoring.trial, "score_waves"),
+    (app.step, "judge_sessions"),
     (app.step, "score_orders"),
     (app.step, "close_over"),
     (UserTable, "write"),
@@ -172,14 +175,18 @@ def measure(models: Models, size: int) -> None:
     sys.stdout.flush()
 
 
-def main(*sizes: int) -> None:
-    """Measure each of ``sizes``; garbage is collected as in a worker."""
+def main(*arguments: str) -> None:
+    """Measure each size of step that is named, under the ruleset that is; garbage is collected as in a worker."""
+    sizes = [int(argument) for argument in arguments if argument.isdecimal()]
+    rulesets = [Path(argument) for argument in arguments if not argument.isdecimal()]
     gc.set_threshold(200_000, 20, 100)
     repository = Path(__file__).resolve().parents[2] / "onnx"
     models = Models(load_intent(repository), load_risk(repository), text=load_text(repository))
+    for path in rulesets:
+        models = replace(models, rules=compile_ruleset(read_ruleset(path)))
     for size in sizes or SIZES:
         measure(models, size)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -40,3 +40,7 @@ def test_fields_lists_what_rules_may_name(capsys: pytest.CaptureFixture[str]) ->
     found = json.loads(capsys.readouterr().out)
     assert found["countries_differ"].startswith("true or false")
     assert "properties" not in found
+    assert main(["rules", "fields", "--on", "session", "--json"]) == DONE
+    found = json.loads(capsys.readouterr().out)
+    assert found["distinct_items"].startswith("a number, products")
+    assert {"value", "product_bucket"}.isdisjoint(found)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.state.standing import MOST_GROUPS, NO_DECISION, AlertGroup, Standing
+from app.state.standing import MOST_GROUPS, MOST_MET, NO_DECISION, AlertGroup, Standing
 from tests.harness import HOUR, START
 
 hashes = st.integers(0, 2**64 - 1)
@@ -14,9 +14,27 @@ ids = st.binary(min_size=16, max_size=16)
 
 
 @settings(deadline=None)
-@given(st.builds(Standing, freeze=ids, freezer=hashes, latest=ids, order=hashes, groups=st.lists(groups, max_size=4)))
+@given(
+    st.builds(
+        Standing,
+        freeze=ids,
+        freezer=hashes,
+        latest=ids,
+        order=hashes,
+        groups=st.lists(groups, max_size=4),
+        session=times,
+        met=st.lists(hashes, max_size=5),
+    )
+)
 def test_it_comes_back_as_it_was_stored(standing: Standing) -> None:
     assert Standing.unpacked(standing.packed()) == standing
+
+
+def test_a_session_meets_a_rule_once_and_no_more_rules_than_are_remembered() -> None:
+    standing = Standing()
+    assert [standing.meets(rule, 1) for rule in (7, 8, 7)] == [True, True, False]
+    assert standing.meets(7, 2)
+    assert [standing.meets(rule, 3) for rule in range(MOST_MET + 1)] == [True] * MOST_MET + [False]
 
 
 def test_only_a_freeze_outlives_a_history() -> None:
