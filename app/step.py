@@ -93,7 +93,6 @@ def _process(state: State, records: Records, batch: Batch, models: Models, effec
     rows = state.table.rows[slots]
     _begin(state, slots, rows, fresh, batch.ts[starts], effects)
     before = rows.copy()
-    scored = len(effects.clicks)
     seen = score_clicks(
         state.table,
         records,
@@ -107,8 +106,8 @@ def _process(state: State, records: Records, batch: Batch, models: Models, effec
         models.explaining,
         effects,
     )
-    if models.rules.sessions is not None:
-        judge_sessions(state, models.rules, models.rules.sessions, effects.clicks[scored:], effects)
+    if models.rules.sessions is not None and len(seen.place):
+        effects.met += judge_sessions(state, models.rules, models.rules.sessions, effects.clicks[-1], seen)
     judges = Judges(models.risk, models.risk_trial, models.rules)
     score_orders(state, records, batch, user, slots, before, rows, seen, judges, effects)
     last = last_rows(starts, len(batch))

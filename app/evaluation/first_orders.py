@@ -14,12 +14,14 @@ from app.cli.errors import UsageProblem
 from app.evaluation.files import Wanted, behind
 from app.models.runtime import load_risk
 from app.replay.adapters.fraud_ecommerce import FRAUD_ECOMMERCE, LABEL_DELAY_MS
+from app.rules.compiling import compile_ruleset
 from app.state.columns import Lifetimes
 from app.training.baselines import boosted, logistic
 from app.training.figures import binary_figures
 from app.training.first_order_sets import FirstOrders, Flags, read_first_orders
 from app.training.scaling import fit_scaling
 from app.training.sources import FIRST_ORDERS, LEARN, MEASURE
+from schemas.ruleset import Policy, Rule, Ruleset, Thresholds
 
 PUBLISHED: Final = {
     "afd_tfi": {"auc": 0.636},
@@ -36,6 +38,14 @@ RULES: Final = {
     "bought_at_sign_up": "account_age_seconds < 1min",
     "either": f"{RING_RULE} or account_age_seconds < 1min",
 }
+_BOOK: Final = compile_ruleset(
+    Ruleset(
+        id="rings",
+        version="1",
+        policies=[Policy("default", Thresholds())],
+        rules=[Rule(name, when, name.upper(), "", "risk", mode="shadow") for name, when in RULES.items()],
+    )
+)
 DEFINITION: Final = "a fraud of January whose device has another account's fraud of January"
 
 _JANUARY: Final = datetime(2015, 1, 1, tzinfo=UTC), datetime(2015, 2, 1, tzinfo=UTC)
@@ -52,7 +62,7 @@ def figures_of(wanted: Wanted, lifetimes: Lifetimes) -> Figures:
         UsageProblem: the model, the set or the file is not there, or nothing in it can be measured.
     """
     if wanted.data is None:
-        orders = read_first_orders(FIRST_ORDERS.path(wanted.sets), lifetimes)
+        orders = read_first_orders(FIRST_ORDERS.path(wanted.sets), lifetimes, _BOOK)
         part = FIRST_ORDERS.split.parts(orders.ts)
         learn, measure = part == LEARN, part == MEASURE
     else:
@@ -79,7 +89,7 @@ def rings(orders: FirstOrders) -> Figures:
     """How right rules are about January's ring orders: order by order, and by the devices that they call."""
     january = (orders.ts >= _ms(_JANUARY[0])) & (orders.ts < _ms(_JANUARY[1]))
     truth = ring_orders(orders, january)
-    met = {name: orders.meet(when) & january for name, when in RULES.items()}
+    met = {name: orders.met[name] & january for name in RULES}
     called = np.isin(orders.device, orders.device[met["shared_device"]])
     devices, true_devices = np.unique(orders.device[called]), np.unique(orders.device[truth])
     both = len(np.intersect1d(devices, true_devices))
@@ -150,7 +160,7 @@ def _own(sets: Path) -> Path | None:
 
 def _of_file(data: Path, history: Path | None, lifetimes: Lifetimes) -> tuple[FirstOrders, int]:
     with behind(data, history, FRAUD_ECOMMERCE, "purchase_time") as (path, start):
-        return read_first_orders(path, lifetimes), _ms(start)
+        return read_first_orders(path, lifetimes, _BOOK), _ms(start)
 
 
 def _ms(time: datetime) -> int:

@@ -4,20 +4,27 @@ It looks at clicks in the order of their partitions. What it remembers of a user
 of a partition how many of its sessions met each; neither depends on how the stream was cut.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
-from app.effects import Effects, MetRule, RaisedAlert, ScoredClicks
+from app.effects import MetRule, RaisedAlert, ScoredClicks
 from app.features.clicks import CLICK_FEATURES
+from app.features.scan import Ints
 from app.rules.book import SEVERITY, RuleBook
 from app.rules.language.program import Evaluation
+from app.rules.language.values import Mask
 from app.rules.ready import ReadyRule
 from app.rules.sessions import ClickColumns, SessionRules
+from app.scoring.clicks import Seen
 from app.scoring.decisions import flooding
 from app.state.flow import Flow
+from app.state.standing import Standing
 from app.state.state import State
 from schemas.events import MAX_ID
 from schemas.outputs import RuleHit, RuleMode, Severity
@@ -26,40 +33,59 @@ _IS_NEW: Final = [feature.name for feature in CLICK_FEATURES].index("is_new_sess
 
 
 def judge_sessions(
-    state: State, book: RuleBook, rules: SessionRules, parts: Sequence[ScoredClicks], effects: Effects
-) -> None:
-    """Let each rule of ``rules`` look at the clicks of ``parts``; ``effects`` are told which sessions have met one."""
-    for clicks in parts:
-        effects.met += _Judge(state, book, rules, clicks).met()
+    state: State, book: RuleBook, rules: SessionRules, clicks: ScoredClicks, seen: Seen
+) -> Iterator[MetRule]:
+    """Let each of ``rules`` look at ``clicks`` as they were ``seen``; tells which sessions meet one for the first time,
+    in the order of their clicks."""
+    session = np.empty_like(seen.place)
+    session[seen.place] = seen.sessions.session
+    return _Judge(state, book, rules, clicks, session).met()
 
 
 class _Judge:
-    def __init__(self, state: State, book: RuleBook, rules: SessionRules, clicks: ScoredClicks) -> None:
+    """Judges clicks [n], ``session`` [n] being numbers of their sessions."""
+
+    def __init__(self, state: State, book: RuleBook, rules: SessionRules, clicks: ScoredClicks, session: Ints) -> None:
         self._state = state
         self._book = book
         self._rules = rules
         self._clicks = clicks
+        self._session = session
 
     def met(self) -> Iterator[MetRule]:
-        """The rules that sessions meet for the first time, in the order of their clicks."""
-        clicks, guard = self._clicks, self._book.ruleset.guard
+        """See `judge_sessions`."""
+        clicks, block = self._clicks, self._book.ruleset.guard.orders
         holds, found = self._rules.met(ClickColumns(clicks.clicks, clicks.features, clicks.ts))
-        begins = clicks.features[:, _IS_NEW] > 0
-        any_holds = np.logical_or.reduce(holds)
-        for place in np.flatnonzero(begins | any_holds).tolist():
-            flow = self._state.session_flows.setdefault(int(clicks.partition[place]), Flow())
-            if begins[place]:
-                flow.next_order(guard.orders, self._rules.keys)
-            if any_holds[place]:
-                for number in np.flatnonzero(holds[:, place]).tolist():
-                    if self._is_first(place, self._rules.rules[number]):
-                        yield self._met(place, number, found, flow)
+        begun = np.cumsum(clicks.features[:, _IS_NEW] > 0)
+        new = deque(self._firsts(holds))
+        for start, stop in _runs(clicks.partition):
+            flow = self._state.session_flows.setdefault(int(clicks.partition[start]), Flow())
+            counted = int(begun[start - 1]) if start else 0
+            while new and new[0][0] < stop:
+                place, number = new.popleft()
+                flow.next_orders(int(begun[place]) - counted, block, self._rules.keys)
+                counted = int(begun[place])
+                yield self._met(place, number, found, flow)
+            flow.next_orders(int(begun[stop - 1]) - counted, block, self._rules.keys)
 
-    def _is_first(self, place: int, ready: ReadyRule) -> bool:
-        slot = self._state.table.slot(self._clicks.users[place])
+    def _firsts(self, holds: Mask) -> Iterator[tuple[int, int]]:
+        """The clicks at which a session meets a rule for the first time, and the rules' numbers, in order."""
+        users, starts = self._clicks.users, self._clicks.session_started_at
+        none = len(self._session)
+        found = []
+        for number, places in enumerate(map(np.flatnonzero, holds)):
+            first = np.full(none, none)
+            first[self._session[places[::-1]]] = places[::-1]
+            found += [(place, number) for place in first[first < none].tolist()]
+        keys = [xxh3_64_intdigest(ready.key.encode()) for ready in self._rules.rules]
+        for place, number in sorted(found):
+            if self._standing(users[place]).meets(keys[number], int(starts[place])):
+                yield place, number
+
+    def _standing(self, user: str) -> Standing:
+        slot = self._state.table.slot(user)
         assert slot is not None
-        standing = self._state.table.standing(slot)
-        return standing.meets(xxh3_64_intdigest(ready.key.encode()), int(self._clicks.session_started_at[place]))
+        return self._state.table.standing(slot)
 
     def _met(self, place: int, number: int, found: Evaluation, flow: Flow) -> MetRule:
         clicks, ready = self._clicks, self._rules.rules[number]
@@ -104,6 +130,11 @@ class _Judge:
         if rule.mode == "live":
             severity = "critical" if rule.action and SEVERITY[rule.action] >= SEVERITY["block"] else "warning"
         return [RaisedAlert("risk", key, severity, title, ("session", session), 1, ts, ts, rule.reason)]
+
+
+def _runs(partition: NDArray[np.int32]) -> Iterator[tuple[int, int]]:
+    """Where each partition's clicks begin and end; they lie side by side."""
+    return pairwise([0, *((partition[1:] != partition[:-1]).nonzero()[0] + 1).tolist(), len(partition)])
 
 
 def _title(said: str, why: str) -> str:

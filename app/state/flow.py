@@ -20,6 +20,15 @@ class Flow:
     window: int = 0
     alerts: int = 0
 
+    def next_orders(self, count: int, block: int, known: frozenset[str]) -> None:
+        """The same as to count ``count`` in, one after the other."""
+        if count > 0:
+            before = min(self.orders, block)
+            if before + count > block:
+                self.orders = block
+                self.next_order(block, known)
+            self.orders = (before + count - 1) % block + 1
+
     def next_order(self, block: int, known: frozenset[str]) -> None:
         """Count an order, or a session, in; after ``block`` of them the counts begin anew, for the rules that are
         ``known``."""

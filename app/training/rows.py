@@ -21,9 +21,12 @@ from app.models.manifest import ScoreMapping
 from app.models.runtime import IntentScores, RiskScores, TurnByTurn
 from app.replay.fetches import Fetches
 from app.replay.recorded import RecordedBatch
+from app.rules.book import RuleBook
+from app.rules.policy import BUILT_IN
 from app.state.columns import Lifetimes
 from app.state.state import State
 from app.step import Models, step
+from app.velocity.definitions import Velocity
 from schemas.outputs import INTENTS
 
 Floats = NDArray[np.float32]
@@ -114,19 +117,29 @@ def joined_orders(parts: Sequence[ScoredOrders]) -> OrderRows:
     )
 
 
+def untrained(rules: RuleBook = BUILT_IN) -> Models:
+    """Models that know nothing, and a ruleset."""
+    return Models(_UntrainedIntent(), _UntrainedRisk(), rules=rules)
+
+
 def replayed(
-    recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: Progress, models: Models | None = None
+    recording: Iterable[RecordedBatch],
+    lifetimes: Lifetimes,
+    done: Progress,
+    models: Models | None = None,
+    velocities: Sequence[Velocity] | None = None,
 ) -> Iterator[Effects]:
     """The effects of every step; ``done`` is told how many events each batch had.
 
-    Without ``models`` they are those that know nothing.
+    Without ``models`` they are those that know nothing; without ``velocities`` they are those that its rules look at.
     """
     state = State.empty(lifetimes)
     fetches, aligner = Fetches(partitions=1), Aligner(0, TOPICS, max_idle=0)
     decoder = Decoder(_MAX_VALUE_BYTES, lambda user, partition: True)
-    models = models or Models(_UntrainedIntent(), _UntrainedRisk())
-    fan_out = LocalFanOut(1, models.rules.velocities)
-    gate = Gate(fan_out.joiners, models.rules.velocities)
+    models = models or untrained()
+    wanted = models.rules.velocities if velocities is None else velocities
+    fan_out = LocalFanOut(1, wanted)
+    gate = Gate(fan_out.joiners, wanted)
     for batch in recording:
         for fetched in fetches.of(batch):
             aligner.add(decoder.decode(fetched))
