@@ -62,6 +62,11 @@ class Joiner:
         self._live_since: float | None = None
 
     @property
+    def decided(self) -> int:
+        """Orders before this offset are through."""
+        return self._next
+
+    @property
     def waiting(self) -> int:
         """Orders that were asked about and have not gone on."""
         return self._asked

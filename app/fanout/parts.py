@@ -21,8 +21,11 @@ TopicLag = Callable[[int, str], int | None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """A record for an internal topic, by ``source``, the partition that asks or answers; one that is not ``lasting``
-    concerns only who asks, now."""
+    """A record for an internal topic, by ``source``, the partition that asks or answers.
+
+    One that is not ``lasting`` says no more than how far the source has come: who is told so in this process needs no
+    record of it.
+    """
 
     topic: str
     partition: int
@@ -122,7 +125,9 @@ class FanOutParts:
         others = [owner for owner in range(self.count) if owner != whole.source]
         parts = [(owner, part_of(whole, owner, self.count)) for owner in others]
         return [
-            Message(VELOCITY_ASKS, owner, part.encoded(), whole.source) for owner, part in parts if say_all or part.rows
+            Message(VELOCITY_ASKS, owner, part.encoded(), whole.source, lasting=part.rows > 0)
+            for owner, part in parts
+            if say_all or part.rows
         ]
 
     def _must_say(self, whole: AskBatch, now: float) -> bool:

@@ -126,6 +126,23 @@ def test_a_worker_that_lost_its_partitions_and_does_not_know_changes_no_number()
     assert_same(heard([other, heir], wanted), wanted)
 
 
+def test_who_has_lost_a_partition_is_not_listened_to_though_it_saw_less_than_its_heir() -> None:
+    topics = Topics(1)
+    first = Event(START, "first", "u", 10_000, {"card": "c"})
+    label, second = Event(START + 1, "first", "u", bad=True), Event(START + 2, "second", "v", 10_000, {"card": "c"})
+    places = [topics.put(first)]
+    zombie = Worker(topics, WANTED, [0])
+    work([zombie])
+    heir = Worker(topics, WANTED, [0])
+    places.append(topics.put(second))
+    zombie.feed()  # what it asks comes before what its heir asks, and knows nothing of the label
+    heir.answer()
+    topics.put(label)
+    work([heir])
+    values = VelocityTable(WANTED).process(*columns([first, label, second]))
+    assert_same(heir.hear(places), dict(zip(places, values, strict=True)))
+
+
 def test_what_was_answered_long_ago_is_not_computed_again() -> None:
     events, topics = stream(2, 60), Topics(PARTITIONS)
     places = [topics.put(event) for event in events[:40]]
