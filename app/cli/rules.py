@@ -47,15 +47,18 @@ def check(file: Path, as_json: bool) -> None:
 @click.option("--on", type=click.Choice(["order", "session"]), default="order", show_default=True, help="of such rules")
 @json_option
 def fields(on: str, as_json: bool) -> None:
-    """List what rules may name: fields with their types, units and meanings."""
+    """List what rules may name: fields with their types, units and meanings, one a line."""
     known = SESSION_CATALOGUE if on == "session" else CATALOGUE
-    report(
-        {
-            field.name: f"{field.type}{f', {field.unit}' if field.unit else ''}: {field.meaning}"
-            for field in known.fields.values()
-        },
-        as_json,
-    )
+    found = {
+        field.name: f"{field.type}{f', {field.unit}' if field.unit else ''}: {field.meaning}"
+        for field in known.fields.values()
+    }
+    if as_json:
+        report(found, as_json)
+        return
+    width = max(map(len, found))
+    for name, told in found.items():
+        click.echo(f"{name:{width}}  {told}")
 
 
 @rules.command()
