@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.fanout.joiner import Joiners
+from app.fanout.service import FanOut, FanOutOptions
 from app.kafka.consumer import Consumer
 from app.kafka.faust_app import BatchApp, create_app
 from app.kafka.fetched import Partition
@@ -21,12 +22,14 @@ from app.state.store import Stores
 from app.state.table import ColumnTable
 from app.state.table_manager import ColumnTableManager
 from app.step import Models
+from app.velocity.catalogue import CATALOGUE
 from app.worker.at_least_once import AtLeastOnce
 from app.worker.delivery import Clocks
 from app.worker.exactly_once import ExactlyOnce
 from app.worker.observer import Observer
 from app.worker.processor import Processor
-from schemas.topics import BY_NAME, DEAD_LETTER, INPUTS
+from app.worker.velocities import FanOutHolding
+from schemas.topics import BY_NAME, DEAD_LETTER, INPUTS, ORDERS
 
 TABLE = "sessions"
 _LARGEST_RECORD = int(BY_NAME[DEAD_LETTER].config["max.message.bytes"])
@@ -48,15 +51,17 @@ class Assembly:
     pipeline: Pipeline
     table: ColumnTable
     processor: Processor
+    fan_out: FanOut
     observer: Observer
     settings: Settings
 
 
 class ConsumerOffsets:
-    """The app's consumer, which exists once the app runs."""
+    """The app's consumer, which exists once the app runs; of orders that are durable ``joiners`` are told."""
 
-    def __init__(self, app: BatchApp) -> None:
+    def __init__(self, app: BatchApp, joiners: Joiners) -> None:
         self._app = app
+        self._joiners = joiners
 
     @property
     def consumer(self) -> Consumer:
@@ -70,6 +75,9 @@ class ConsumerOffsets:
 
     def mark_durable(self, tp: Partition, next_offset: int, generation: int | None) -> None:
         """See ``Ledger.mark_durable``."""
+        topic, partition = tp
+        if topic == ORDERS:
+            self._joiners.of(partition).through(next_offset)
         self.consumer.ledger.mark_durable(tp, next_offset, generation)
 
     def rejoin(self) -> None:
@@ -106,7 +114,8 @@ def assemble(settings: Settings, models: Models, observer: Observer, partitions:
         session_timeout=settings.session_timeout_ms / 1000,
         settings={"TableManager": ColumnTableManager},
     )
-    pipeline = build_pipeline(settings, models, partitions)
+    joiners = Joiners(settings.velocity_deadline_ms / 1000)
+    pipeline = build_pipeline(settings, models, partitions, joiners)
     table = ColumnTable(
         app,
         name=TABLE,
@@ -116,26 +125,31 @@ def assemble(settings: Settings, models: Models, observer: Observer, partitions:
         broker=settings.broker,
         now_ms=now_ms,
         on_progress=_recovering(observer),
-        on_recovered=_recovered(observer),
+        on_recovered=lambda report: recovered(report),
     )
     app.tables.add(table)
-    delivery = _delivery(settings, app, table, observer)
-    processor = Processor(pipeline, table.held, ConsumerOffsets(app), delivery, observer, CLOCKS)
-    return Assembly(app, pipeline, table, processor, observer, settings)
+    offsets = ConsumerOffsets(app, joiners)
+    delivery = _delivery(settings, app, table, offsets, observer)
+    processor = Processor(pipeline, table.held, offsets, delivery, observer, CLOCKS)
+    options = FanOutOptions(settings.broker, settings.group, partitions, folder / "velocities")
+    fan_out = FanOut(options, CATALOGUE, joiners, lambda changed: processor.wake(), observer.metrics)
+    holding = FanOutHolding(fan_out, pipeline.state.applied, delivery.take_over)
+    table.held.take_over = holding.take_over
+    recovered = _recovered(observer, holding)
+    return Assembly(app, pipeline, table, processor, fan_out, observer, settings)
 
 
-def _delivery(settings: Settings, app: BatchApp, table: ColumnTable, observer: Observer) -> ExactlyOnce:
+def _delivery(
+    settings: Settings, app: BatchApp, table: ColumnTable, offsets: ConsumerOffsets, observer: Observer
+) -> ExactlyOnce:
     """What makes steps durable, by the guarantee of the settings."""
-    offsets = ConsumerOffsets(app)
     producers = TransactionalProducers(settings.broker, settings.group, app.transport_options)
     transactions = (table.held, offsets, producers, table.changelog_topic_name, observer, CLOCKS)
-    delivery = (
+    return (
         ExactlyOnce(*transactions, offsets.rejoin)
         if settings.guarantee == "exactly_once"
         else AtLeastOnce(LazySender(app), *transactions, offsets.rejoin)
     )
-    table.held.take_over = delivery.take_over
-    return delivery
 
 
 def build_pipeline(settings: Settings, models: Models, partitions: int, joiners: Joiners | None = None) -> Pipeline:
@@ -149,12 +163,13 @@ def _recovering(observer: Observer) -> Callable[[RecoveryProgress], None]:
     return lambda progress: observer.progress.recovering(progress.partition)
 
 
-def _recovered(observer: Observer) -> Callable[[RecoveryReport], None]:
+def _recovered(observer: Observer, holding: FanOutHolding) -> Callable[[RecoveryReport], None]:
     def tell(report: RecoveryReport) -> None:
         for part in report.partitions:
             observer.progress.recovered(part.partition)
             observer.metrics.recovered(part.partition, part.records, report.seconds)
             if part.rebuilt is not None:
                 observer.metrics.store_rebuilt(part.rebuilt)
+        holding.recovered([part.partition for part in report.partitions])
 
     return tell

@@ -67,6 +67,10 @@ class Processor:
         self._received[fetched.tp] = fetched.next_offset
         self._fed.set()
 
+    def wake(self) -> None:
+        """Look again: what waits may have become ready, without any new data."""
+        self._fed.set()
+
     async def run(self) -> None:
         """Step for ever.
 

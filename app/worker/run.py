@@ -25,6 +25,7 @@ from app.ops.progress import Progress
 from app.ops.settings import Settings
 from app.registry.notices import Notices
 from app.registry.producing import NoticeProducer
+from app.rules.book import RuleBook
 from app.scoring.explaining import from_probability
 from app.state.applied import InputTruncated
 from app.state.changelog import ChangelogMismatch
@@ -39,6 +40,7 @@ from app.worker.processor import Processor
 from app.worker.rulesets import Rulesets, RulesetService, own_rules, values_in_force
 from app.worker.service import WorkerService
 from app.worker.timed import timed
+from app.worker.velocities import VelocityService
 from schemas.topics import CLICKSTREAM, INPUTS, TOPICS
 
 _RSS_UNITS = 2**20 if sys.platform == "darwin" else 2**10  # in a MiB: getrusage(2) counts bytes there, KiB elsewhere
@@ -98,12 +100,19 @@ def run_worker(settings: Settings, register: Register, until_end: bool) -> dict[
     notices_by = NoticeProducer(settings.broker)
     notices = Notices(notices_by.send)
     observer.registry = registry = model_registry(settings, assembly.pipeline, observer, notices)
-    rulesets = Rulesets(models.rules, assembly.pipeline.use_rules, observer.metrics)
+    velocities = VelocityService(assembly.fan_out, models.rules)
+
+    def use_rules(book: RuleBook) -> None:
+        velocities.use(book)
+        assembly.pipeline.use_rules(book)
+
+    rulesets = Rulesets(models.rules, use_rules, observer.metrics)
     rulesets.begin(in_force)
     services = [
         WorkerService(assembly, ends if until_end else None),
         ModelService(settings.broker, registry, notices, notices_by),
         RulesetService(settings, rulesets, now_ms),
+        velocities,
     ]
     settle_runtime()
     started, cpu_started = time.monotonic(), time.process_time()

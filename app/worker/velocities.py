@@ -1,0 +1,66 @@
+"""The velocities of a worker: which partitions its fan-out has, what it asks for, and what wakes the pipeline."""
+
+from collections.abc import Collection, Mapping
+
+from mode import Service
+
+from app.fanout.service import FanOut
+from app.rules.book import RuleBook
+from app.state.applied import Applied
+from app.state.held import TakeOver
+from schemas.topics import ORDERS
+
+
+class FanOutHolding:
+    """Tells the fan-out which partitions this worker holds, as they are taken over and given up.
+
+    Args:
+        fan_out: of the worker.
+        applied: of the partitions that were read back, what their state includes.
+        take_over: is told of all this next.
+    """
+
+    def __init__(self, fan_out: FanOut, applied: Mapping[int, Applied], take_over: TakeOver) -> None:
+        self._fan_out = fan_out
+        self._applied = applied
+        self._next = take_over
+        self._assigned: set[int] = set()
+
+    async def take_over(self, held: Collection[int], new: Collection[int]) -> None:
+        """See `HeldPartitions.take_over`; what is neither held nor new is given up."""
+        gone = self._assigned - {*held} - {*new}
+        self._assigned -= gone
+        if gone:
+            self._fan_out.revoke(gone)
+        await self._next(held, new)
+
+    def recovered(self, partitions: Collection[int]) -> None:
+        """The state of partitions was read back: what it does not include is decided now."""
+        self._assigned |= {*partitions}
+        self._fan_out.assign({number: self._first_order(number) for number in partitions})
+
+    def _first_order(self, partition: int) -> int:
+        applied = self._applied.get(partition)
+        return applied.by_topic()[ORDERS] if applied else 0
+
+
+class VelocityService(Service):  # type: ignore[misc]
+    """Runs the fan-out beside the app.
+
+    Args:
+        fan_out: of the worker.
+        rules: in force at the start.
+    """
+
+    def __init__(self, fan_out: FanOut, rules: RuleBook, **options: object) -> None:
+        super().__init__(**options)
+        self._fan_out = fan_out
+        self.use(rules)
+
+    def use(self, rules: RuleBook) -> None:
+        """Ask for what these rules look at."""
+        self._fan_out.use(rules.velocities)
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _run(self) -> None:
+        await self._fan_out.run()
