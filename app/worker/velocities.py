@@ -1,6 +1,7 @@
 """The velocities of a worker: which partitions its fan-out has, what it asks for, and what wakes the pipeline."""
 
 from collections.abc import Collection, Mapping
+from typing import Protocol
 
 from mode import Service
 
@@ -9,6 +10,18 @@ from app.rules.book import RuleBook
 from app.state.applied import Applied
 from app.state.held import TakeOver
 from schemas.topics import ORDERS
+
+
+class Partitions(Protocol):
+    """What is told of them: see `FanOut`."""
+
+    def assign(self, committed: Mapping[int, int]) -> None:
+        """Partitions have come, each with the offset of the first order that is not decided yet."""
+        ...
+
+    def revoke(self, partitions: Collection[int]) -> None:
+        """Partitions have gone."""
+        ...
 
 
 class FanOutHolding:
@@ -20,7 +33,7 @@ class FanOutHolding:
         take_over: is told of all this next.
     """
 
-    def __init__(self, fan_out: FanOut, applied: Mapping[int, Applied], take_over: TakeOver) -> None:
+    def __init__(self, fan_out: Partitions, applied: Mapping[int, Applied], take_over: TakeOver) -> None:
         self._fan_out = fan_out
         self._applied = applied
         self._next = take_over
