@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.headers import DEAD_LETTER_HEADERS
-from schemas.topics import CLICKSTREAM, DEAD_LETTER, ORDERS
+from schemas.topics import CLICKSTREAM, DEAD_LETTER, ORDERS, RISK_EVENTS
 from tests.harness import (
     MINUTE,
     START,
@@ -142,6 +142,17 @@ def test_bad_orders_become_dead_letters_and_their_neighbours_are_judged(changed:
     found = run(order("u", 0, "before"), order("u", 1, "bad", **changed), order("u", 2, "after"))
     assert scored(found) == ["before", "after"]
     assert failures(found) == [failure]
+
+
+def test_a_label_of_an_order_never_seen_changes_nothing_for_others() -> None:
+    orders = [order("u", 2, "after"), order("v", 3, "other")]
+    unknown = [label("x", 0, "l1", order_id="never"), label("w", 1, "l2", order_id="never either", label="fraud")]
+    assert on(DEAD_LETTER, run(*unknown, *orders)) == []
+    outcomes = [
+        [(record.body["risk_level"], record.body["probability"]) for record in on(RISK_EVENTS, run(*events))]
+        for events in ([*unknown, *orders], orders)
+    ]
+    assert outcomes[0] == outcomes[1]
 
 
 @pytest.mark.parametrize("changed", [{"label": "guilty"}, {"label": None}, {"ts": YEAR_2101}])

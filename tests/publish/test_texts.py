@@ -1,6 +1,7 @@
 """What visitors write comes out beside what they do: intents, languages and slots of queries and messages."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,8 +9,9 @@ import msgspec
 import pytest
 
 from app.text.recogniser import Recogniser
+from schemas.events import MAX_QUERY
 from schemas.outputs import QUERY_INTENTS, IntentEvent
-from schemas.topics import INTENT_EVENTS
+from schemas.topics import DEAD_LETTER, INTENT_EVENTS
 from tests.fakes import fake_models
 from tests.harness import Input, Record, Worker, click, on
 from tests.text.test_ngrams import WILD
@@ -21,6 +23,9 @@ TEXTS = [
     "😀",
     *(text for text in WILD if text.isascii()),
 ]
+
+
+SURROGATE = re.compile("[\ud800-\udfff]")  # JSON with one is malformed: tests/test_bad_input.py
 
 
 def reading() -> Worker:
@@ -91,3 +96,19 @@ def test_what_a_text_means_does_not_depend_on_the_batch(size: int) -> None:
     assert {record.body["event_id"]: words(record) for record in together} == {
         record.body["event_id"]: words(record) for record in apart
     }
+
+
+@pytest.mark.parametrize("field", ["query", "message"])
+def test_whatever_people_write_is_answered_and_their_neighbours_are_too(field: str) -> None:
+    wild = [
+        text for text in WILD if 0 < len(text) <= MAX_QUERY and not any("\ud800" <= sign < "\ue000" for sign in text)
+    ]
+    assert {"😀" * 512, "שלום עולם", "１２３ＡＢＣ，。"} <= set(wild)
+    inputs = [
+        click(f"u{number}", number, f"{number}", "message_sent", **{field: text}) for number, text in enumerate(wild)
+    ]
+    found = reading().run(*inputs, click("plain", len(wild), "plain"))
+    answers = on(INTENT_EVENTS, found)
+    assert [record.body["source_event_id"] for record in answers] == [*map(str, range(len(wild))), "plain"]
+    assert all(record.body["language"] in ("zh", "en", "other") for record in answers[:-1])
+    assert on(DEAD_LETTER, found) == []
