@@ -14,11 +14,20 @@ from app.cli.output import report
 from app.models.manifest import Kind
 from app.models.repository import versions
 from app.ops.settings import Settings
+from app.state.rows import HIDDEN_UNITS
 
 
 @click.command()
 @click.argument("kind", type=click.Choice(["intent", "risk", "payments", "text"]))
 @click.option("--quick", is_flag=True, help="a small training within a minute, to see that everything works")
+@click.option(
+    "--units",
+    type=click.IntRange(1, 4_096),
+    default=HIDDEN_UNITS,
+    show_default=True,
+    help="intent: width of the recurrent state. Workers' rows have room for the default; a model of another width is "
+    "named intent-UNITS, and is for `sluice bench --model`",
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
@@ -48,7 +57,7 @@ from app.ops.settings import Settings
 @broker_option
 @setting_option("model_repository", "DIR")
 @json_option
-def train(kind: Kind, quick: bool, data: Path, from_topics: bool, as_json: bool, **flags: Any) -> None:  # noqa: ANN401
+def train(kind: Kind, quick: bool, units: int, data: Path, from_topics: bool, as_json: bool, **flags: Any) -> None:  # noqa: ANN401
     """Train KIND on recorded data and store it as the newest version.
 
     The past trains, the days after it choose, and the days after those measure; the figures stand in the manifest and
@@ -60,9 +69,12 @@ def train(kind: Kind, quick: bool, data: Path, from_topics: bool, as_json: bool,
         raise UsageProblem(
             "the topics tell what visitors did, not what their words meant; text is trained without --from-topics"
         )
+    if units != HIDDEN_UNITS and (from_topics or kind != "intent"):
+        raise UsageProblem("--units is for `sluice train intent` on recorded data; leave it out")
     try:
         report(
-            _learned(kind, quick, settings, wanted) if from_topics else _trained(kind, quick, data, settings), as_json
+            _learned(kind, quick, settings, wanted) if from_topics else _trained(kind, quick, units, data, settings),
+            as_json,
         )
     except ImportError as error:
         raise UsageProblem(
@@ -70,22 +82,23 @@ def train(kind: Kind, quick: bool, data: Path, from_topics: bool, as_json: bool,
         ) from error
 
 
-def _trained(kind: Kind, quick: bool, data: Path, settings: Settings) -> dict[str, object]:
+def _trained(kind: Kind, quick: bool, units: int, data: Path, settings: Settings) -> dict[str, object]:
     from app.cards.writing import write_card
     from app.training.progress import bars
-    from app.training.run import trained
+    from app.training.run import model_name, trained
     from app.training.storing import store
 
     started = time.monotonic()
-    version = str(max(versions(settings.model_repository, kind), default=0) + 1)
+    name = model_name(kind, units)
+    version = str(max(versions(settings.model_repository, name), default=0) + 1)
     with bars() as reporter:
-        model = trained(kind, data, version, _now(), lifetimes_of(settings), quick, reporter)
+        model = trained(kind, data, version, _now(), lifetimes_of(settings), quick, reporter, units)
     folder = store(settings.model_repository, model)
-    if not quick:
+    if not quick and units == HIDDEN_UNITS:
         with bars() as reporter:
             write_card(settings.model_repository, kind, version, data, lifetimes_of(settings), reporter)
     return {
-        "model": f"{kind}/{version}",
+        "model": f"{name}/{version}",
         "folder": folder,
         "seconds": round(time.monotonic() - started, 1),
         "metrics": model.manifest.metrics,

@@ -117,6 +117,7 @@ class IntentModel:
         encoder: what its states mean.
         opened: makes a session of a graph.
         distribution: of what it learned from; None where its manifest does not say.
+        units: numbers of a state.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class IntentModel:
         encoder: str | None = None,
         opened: Callable[[bytes], Session] = session_of,
         distribution: Distribution | None = None,
+        units: int = HIDDEN_UNITS,
     ) -> None:
         self._run = opened(graph).run
         self._run_in_turn = opened(in_turn(graph)).run
@@ -135,6 +137,7 @@ class IntentModel:
         self.version = version
         self.encoder = encoder
         self.distribution = distribution
+        self.units = units
 
     def score(self, features: Floats, hidden: Floats) -> IntentScores:
         """See `IntentScorer.score`."""
@@ -187,7 +190,7 @@ def load_intent(
     if stored.manifest.hidden_units != HIDDEN_UNITS:
         raise UsageProblem(
             f"{stored.path} has {stored.manifest.hidden_units} hidden units and rows have room for {HIDDEN_UNITS}; "
-            "run `sluice train intent`"
+            "run `sluice train intent` without --units"
         )
     manifest = stored.manifest
     opened = partial(_opened, stored, provider)

@@ -70,20 +70,19 @@ def refitted(student: bytes, own: Sample, teacher: bytes, given: Sample) -> byte
     """
     model = parsed(student)
     constants, nodes = constants_of(model), nodes_of(model)
-    inputs, after = own.values(student, [giver(nodes, "from_features").input[0], "kept_after"])
+    inputs, after, deep = own.values(student, [giver(nodes, "from_features").input[0], "kept_after", "deep_open"])
     (wanted,) = given.values(teacher, ["heads"])
-    weight, bias = ridge(np.hstack([after, inputs]), wanted)
-    units = after.shape[1]
-    heads_from = 3 * units
-    in_weight, in_bias = constants["in_weight"].copy(), constants["in_bias"].copy()
-    in_weight[:, heads_from:], in_bias[heads_from:] = weight[units:], bias
-    return rebuilt(
-        model, nodes, constants | {"heads_hidden": weight[:units], "in_weight": in_weight, "in_bias": in_bias}
-    )
+    weight, bias = ridge(np.hstack([after, deep, inputs]), wanted)
+    units, inward = after.shape[1], after.shape[1] + deep.shape[1]
+    heads = slice(3 * units, 3 * units + wanted.shape[1])
+    fitted = {name: constants[name].copy() for name in ("in_weight", "in_bias", "told_hidden")}
+    fitted["in_weight"][:, heads], fitted["in_bias"][heads] = weight[inward:], bias
+    fitted["told_hidden"][:, : wanted.shape[1]] = weight[:units]
+    return rebuilt(model, nodes, constants | fitted | {"heads_deep": weight[units:inward]})
 
 
 def _strong_units(constants: Constants, after: Floats, units: int) -> Ints:
-    outward = np.hstack([constants[name] for name in ("gates_hidden", "candidate_hidden", "heads_hidden")])
+    outward = np.hstack([constants[name] for name in ("gates_hidden", "candidate_hidden", "told_hidden")])
     effect = after.std(axis=0) * np.linalg.norm(np.asarray(outward, np.float64), axis=1)
     return np.sort(np.argsort(-effect, kind="stable")[:units])
 
@@ -93,10 +92,10 @@ def _without_units(constants: Constants, after: Floats, kept: Ints) -> Constants
     dropped = np.setdiff1d(np.arange(width), kept)
     mean = after[:, dropped].mean(axis=0)
     numbers = {name: np.asarray(value, np.float32) for name, value in constants.items() if value.dtype == np.float32}
-    gates, candidate, heads = numbers["gates_hidden"], numbers["candidate_hidden"], numbers["heads_hidden"]
+    gates, candidate, told = numbers["gates_hidden"], numbers["candidate_hidden"], numbers["told_hidden"]
     bias = numbers["in_bias"].copy()
     bias[: 2 * width] += mean @ gates[dropped]
-    bias[3 * width :] += mean @ heads[dropped]
+    bias[3 * width :] += mean @ told[dropped]
     in_columns = np.concatenate([kept, width + kept, 2 * width + kept, np.arange(3 * width, len(bias))])
     return constants | {
         "in_weight": numbers["in_weight"][:, in_columns],
@@ -104,7 +103,7 @@ def _without_units(constants: Constants, after: Floats, kept: Ints) -> Constants
         "gates_hidden": gates[np.ix_(kept, np.concatenate([kept, width + kept]))],
         "candidate_hidden": candidate[np.ix_(kept, kept)],
         "candidate_bias": (numbers["candidate_bias"] + mean @ candidate[dropped])[kept],
-        "heads_hidden": heads[kept],
+        "told_hidden": told[kept],
         "in_parts": np.array([2 * len(kept), len(kept), len(bias) - 3 * width]),
         "gate_parts": np.array([len(kept), len(kept)]),
     }

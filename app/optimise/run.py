@@ -30,6 +30,7 @@ from app.training.text import SEED
 from app.training.text_sets import written_and_made
 
 ORIGINAL: Final = "original"
+_MADE_OF: Final = "made of"
 _TEXTS_MADE: Final = 2_000
 _TEXTS: Final = 4_000
 
@@ -78,13 +79,16 @@ def stored_model(repository: Path, name: str, version: str | None) -> StoredMode
     """The model that variants are made of, its newest version if None.
 
     Raises:
-        UsageProblem: it is not there or damaged.
+        UsageProblem: it is not there or damaged, or is a variant itself.
     """
     known = versions(repository, name)
     if version is None and not known:
         raise UsageProblem(f"there is no model {name} in {repository}; name one with --model-repository")
     version = version or str(known[-1])
-    kind = read_manifest(repository / name / version / MANIFEST_FILE).kind
+    manifest = read_manifest(repository / name / version / MANIFEST_FILE)
+    if made_of := manifest.split.get(_MADE_OF):
+        raise UsageProblem(f"{name}/{version} is a variant itself, made of {made_of}; name the version it was made of")
+    kind = manifest.kind
     features = FEATURES if kind == "text" else [feature.name for feature in CLICK_FEATURES]
     return read_model(repository, kind, name, version, features)
 
@@ -143,7 +147,7 @@ def _keep(
         created=created,
         digest=digest,
         encoder=manifest.encoder if recipe.continues else digest[:16],
-        split=manifest.split | {"made of": f"{manifest.name}/{manifest.version}: {recipe.how}"},
+        split=manifest.split | {_MADE_OF: f"{manifest.name}/{manifest.version}: {recipe.how}"},
         metrics={name: {"model": chosen.figures[name], "original": original.figures[name]} for name in chosen.figures},
         golden=None if manifest.golden is None else _golden(graph, manifest, manifest.golden),
     )

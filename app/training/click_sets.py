@@ -51,7 +51,8 @@ class ClickSet:
 def _scored(one: ClickSet, model: IntentScorer) -> Scores:
     """Kept for a while: figures, curves, calibration and thresholds all ask for the same."""
     starts = group_starts(one.history)
-    hidden = np.zeros((len(starts), HIDDEN_UNITS), np.float32)
+    units = getattr(model, "units", HIDDEN_UNITS)  # that of a worker's rows, where a scorer has no width of its own
+    hidden = np.zeros((len(starts), units), np.float32)
     return score_waves(model, one.rows.features, hidden, one.history, ranks(starts, one.history))
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from app.features.clicks import NUMBERS, PRODUCT_BUCKETS
 from app.models.runtime import IntentModel
-from app.state.rows import HIDDEN_UNITS
 from app.training.calibrating import platt, temperature
 from app.training.click_sets import ClickSet, shares
 from app.training.gru import Examples, GruSettings, train_gru
@@ -20,7 +19,7 @@ from app.training.scaling import Scaling, fit_scaling
 from app.training.sources import CHOOSE, LEARN, MEASURE
 from app.training.tables import Tables, known_of
 
-_OFTEN = 50  # clicks; what was seen less has no vector, which could only remember it
+_OFTEN = 300  # clicks; what was seen less has no vector, which could only remember it
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -58,7 +57,7 @@ class Inputs:
 
     def model(self, weights: IntentWeights) -> IntentModel:
         """The weights in the runtime that will serve them."""
-        return IntentModel(self.graph(weights), "intent", "in training")
+        return IntentModel(self.graph(weights), "intent", "in training", units=len(weights.candidate_bias))
 
     def graph(self, weights: IntentWeights) -> bytes:
         """The graph of ``weights`` on these inputs."""
@@ -126,7 +125,7 @@ def learned(
         answers=answers_of(sets),
         weight=weights_of(sets, parts),
     )
-    begin = initial_weights(inputs.columns.shape[1], len(inputs.often), HIDDEN_UNITS, random)
+    begin = initial_weights(inputs.columns.shape[1], len(inputs.often), settings.units, random)
     train_gru(begin, examples, settings, random, after_epoch)
 
 

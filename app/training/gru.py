@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from numpy.typing import NDArray
 
+from app.state.rows import HIDDEN_UNITS
 from app.training.intent_weights import IntentWeights
 from app.training.questions import WIDTHS
 
@@ -44,10 +45,10 @@ class GruSettings:
     old in the running average of the weights that becomes the model. Of the inputs and of the states that heads read
     ``input_dropout`` and ``state_dropout`` are left out at random, the same ones for a lane's whole segment.
     ``stop_after`` ends after that epoch, while the rate falls as if all were to come. ``shares`` says how much each
-    question counts.
+    question counts. ``units`` is the width of the state: a worker's rows have room for `HIDDEN_UNITS`.
     """
 
-    epochs: int = 12
+    epochs: int = 10
     lanes: int = 128
     steps: int = 32
     rate: float = 1e-2
@@ -57,6 +58,7 @@ class GruSettings:
     state_dropout: float = 0.05
     stop_after: int | None = None
     shares: tuple[float, ...] = (0.2, 0.4, 0.15, 0.05, 0.05, 0.15)
+    units: int = HIDDEN_UNITS
 
 
 class Kept(NamedTuple):
@@ -104,7 +106,9 @@ def heads(
     last, every = jax.lax.scan(step, hidden, (gates_in, first))
     if kept is not None:
         every = every * kept.states
-    return every @ weights.heads_hidden + inputs @ weights.heads_in + weights.heads_bias, last
+    deep = jax.nn.relu(every @ weights.deep_hidden + inputs @ weights.deep_in + weights.deep_bias)
+    straight = every @ weights.heads_hidden + inputs @ weights.heads_in + weights.heads_bias
+    return straight + deep @ weights.heads_deep, last
 
 
 def train_gru(
@@ -122,7 +126,7 @@ def train_gru(
         hidden = jnp.zeros((settings.lanes, weights.candidate_bias.shape[0]))
         for rows, real in _lanes(examples, settings, random):
             batch = (
-                _kept(settings, (settings.lanes, weights.gates_in.shape[0]), hidden.shape, random),
+                _kept(settings, weights, random),
                 examples.inputs[rows],
                 examples.product[rows],
                 examples.first[rows],
@@ -162,12 +166,12 @@ def _updates(settings: GruSettings, segments: int) -> tuple[optax.GradientTransf
     return optimiser, jax.jit(update)
 
 
-def _kept(settings: GruSettings, inputs: tuple[int, ...], states: tuple[int, ...], random: np.random.Generator) -> Kept:
-    """Factors of these shapes: 0 where something is left out, a little over 1 elsewhere."""
-    parts = []
-    for shape, dropout in ((inputs, settings.input_dropout), (states, settings.state_dropout)):
-        parts.append(((random.random(shape) >= dropout) / (1 - dropout)).astype(np.float32))
-    return Kept(*map(jnp.asarray, parts))
+def _kept(settings: GruSettings, weights: IntentWeights, random: np.random.Generator) -> Kept:
+    """Factors by lane: 0 where something is left out, a little over 1 elsewhere."""
+    dropouts = settings.input_dropout, settings.state_dropout
+    widths = weights.gates_in.shape[0], weights.gates_hidden.shape[0]
+    kept = [random.random((settings.lanes, width)) >= dropout for width, dropout in zip(widths, dropouts, strict=True)]
+    return Kept(*(jnp.asarray(one / (1 - dropout), jnp.float32) for one, dropout in zip(kept, dropouts, strict=True)))
 
 
 def _losses(logits: jax.Array, answers: jax.Array) -> jax.Array:

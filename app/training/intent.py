@@ -38,7 +38,13 @@ QUICK_SHOP = replace(SHOP, events=30_000, events_per_second=SHOP.events_per_seco
 
 
 def train_intent(
-    data: Path, version: str, created: str, lifetimes: Lifetimes, quick: bool, reporter: Reporter
+    data: Path,
+    version: str,
+    created: str,
+    lifetimes: Lifetimes,
+    quick: bool,
+    reporter: Reporter,
+    units: int = HIDDEN_UNITS,
 ) -> Trained:
     """Train on the public data sets and the simulated shop.
 
@@ -49,13 +55,14 @@ def train_intent(
         lifetimes: of sessions and histories, as a worker has them.
         quick: few epochs and few simulated visits, to see that everything works.
         reporter: is told how far it got.
+        units: numbers of the recurrent state; see `name_of`.
 
     Raises:
         UsageProblem: a data set is not there.
     """
     sources: list[Source] = [QUICK_SHOP if quick and source is SHOP else source for source in CLICK_SOURCES]
     sets = [read_click_set(source, data, lifetimes, reporter.stage(f"replay {source.name}")) for source in sources]
-    return fit_intent(sets, version, created, QUICK if quick else GruSettings(), reporter)
+    return fit_intent(sets, version, created, replace(QUICK if quick else GruSettings(), units=units), reporter)
 
 
 def fit_intent(
@@ -71,32 +78,38 @@ def fit_intent(
     chosen = fitted_on_past(sets, settings, SEED, reporter)
     calibration = calibration_of(sets, chosen.inputs.model(chosen.weights), [CHOOSE])
     measured = chosen.inputs.graph(calibrated(chosen.weights, calibration))
-    before = IntentModel(measured, "intent", version)
+    before = IntentModel(measured, name_of(settings.units), version, units=settings.units)
     metrics = _figures(sets, before, reporter)
     curves = page([row for one in sets for row in panels_of(one, one.part == MEASURE, before)])
     final = fitted_on_all(sets, settings, SEED, chosen.epoch, reporter)
     weights = calibrated(final.weights, calibration)
     graph = final.inputs.graph(weights)
     manifest = Manifest(
-        name="intent",
+        name=name_of(settings.units),
         version=version,
         kind="intent",
         created=created,
         digest=hashlib.sha256(graph).hexdigest(),
         opset=OPSET,
-        inputs=_INPUTS,
-        outputs=_OUTPUTS,
+        inputs=_inputs(settings.units),
+        outputs=_outputs(settings.units),
         features=[feature.name for feature in CLICK_FEATURES],
         data=[one.described for one in sets],
         split={one.name: one.split for one in sets},
         metrics=metrics,
         calibration=_told(calibration) | {"epochs": chosen.epoch},
-        hidden_units=HIDDEN_UNITS,
+        hidden_units=settings.units,
         encoder=_encoder(weights, final.inputs),
         reference=learned_reference(sets, final.inputs.model(weights)),
         thresholds=_thresholds(sets, before),
     )
     return Trained(graph, manifest, {MEASURED_FILE: measured, CURVES_FILE: curves.encode()})
+
+
+def name_of(units: int) -> str:
+    """The name of an intent model with so many ``units``: one that does not fit a worker's rows has another, lest a
+    worker that takes the newest version finds it."""
+    return "intent" if units == HIDDEN_UNITS else f"intent-{units}"
 
 
 def _require_learnable(sets: Sequence[ClickSet]) -> None:
@@ -166,13 +179,18 @@ def _encoder(weights: IntentWeights, inputs: Inputs) -> str:
     return digest.hexdigest()[:16]
 
 
-_INPUTS = [
-    Tensor("features", "float32", ["n", len(CLICK_FEATURES)], "as the catalogue of click features says"),
-    Tensor("hidden", "float32", ["n", HIDDEN_UNITS], "state after the user's click before, zeros at the first"),
-]
-_OUTPUTS = [
-    Tensor("hidden_after", "float32", ["n", HIDDEN_UNITS], "state after this click"),
-    Tensor("probabilities", "float32", ["n", len(INTENTS)], f"probability of {', '.join(INTENTS)}; a row sums to 1"),
-    Tensor("purchase", "float32", ["n", 1], "probability of a purchase later in the session"),
-    Tensor("outlook", "float32", ["n", len(OUTLOOK)], f"probability of {', '.join(OUTLOOK)}; those of next_* sum to 1"),
-]
+def _inputs(units: int) -> list[Tensor]:
+    return [
+        Tensor("features", "float32", ["n", len(CLICK_FEATURES)], "as the catalogue of click features says"),
+        Tensor("hidden", "float32", ["n", units], "state after the user's click before, zeros at the first"),
+    ]
+
+
+def _outputs(units: int) -> list[Tensor]:
+    intents, outlook = ", ".join(INTENTS), ", ".join(OUTLOOK)
+    return [
+        Tensor("hidden_after", "float32", ["n", units], "state after this click"),
+        Tensor("probabilities", "float32", ["n", len(INTENTS)], f"probability of {intents}; a row sums to 1"),
+        Tensor("purchase", "float32", ["n", 1], "probability of a purchase later in the session"),
+        Tensor("outlook", "float32", ["n", len(OUTLOOK)], f"probability of {outlook}; those of next_* sum to 1"),
+    ]

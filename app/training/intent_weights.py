@@ -21,12 +21,16 @@ OPSET = 17
 PRODUCT_VECTOR = 8
 """Numbers that the model learns about a product."""
 
+DEEP_UNITS = 48
+"""Rectified units between the state and inputs, and the heads."""
+
 _IR_VERSION = 9
 
 
 class IntentWeights(NamedTuple):
-    """A GRU cell (arXiv:1406.1078, reset after the product as in cuDNN) and linear heads, on scaled inputs and, last
-    among the F columns, the vector of the click's product.
+    """A GRU cell (arXiv:1406.1078, reset after the product as in cuDNN), rectified units that see its state and the
+    inputs together, and heads on all three; scaled inputs and, last among the F columns, the vector of the click's
+    product.
 
     Columns of the gates are update, reset, candidate; columns of the heads are those of ``HEADS``.
     """
@@ -39,6 +43,10 @@ class IntentWeights(NamedTuple):
     heads_hidden: Floats  # [H, heads]
     heads_in: Floats  # [F, heads]
     heads_bias: Floats  # [heads]
+    deep_in: Floats  # [F, D]
+    deep_hidden: Floats  # [H, D]
+    deep_bias: Floats  # [D]
+    heads_deep: Floats  # [D, heads]
     product_vectors: Floats  # [products, V], of products seen often; the first stands for all others and counts as 0
 
 
@@ -80,6 +88,10 @@ def initial_weights(inputs: int, products: int, hidden: int, random: np.random.G
         heads_hidden=draw(hidden, heads),
         heads_in=np.zeros((inputs, heads), np.float32),
         heads_bias=np.zeros(heads, np.float32),
+        deep_in=draw(inputs, DEEP_UNITS),
+        deep_hidden=draw(hidden, DEEP_UNITS),
+        deep_bias=np.zeros(DEEP_UNITS, np.float32),
+        heads_deep=np.zeros((DEEP_UNITS, heads), np.float32),
         product_vectors=np.asarray(random.normal(size=(products, PRODUCT_VECTOR)) * 0.3, np.float32),
     )
 
@@ -89,6 +101,7 @@ def calibrated(weights: IntentWeights, calibration: Calibration) -> IntentWeight
     return weights._replace(
         heads_hidden=weights.heads_hidden * calibration.slope,
         heads_in=weights.heads_in * calibration.slope,
+        heads_deep=weights.heads_deep * calibration.slope,
         heads_bias=weights.heads_bias * calibration.slope + calibration.offset,
     )
 
@@ -130,8 +143,8 @@ def serialised(graph: GraphProto, *domains: OperatorSetIdProto) -> bytes:
 def _constants(weights: IntentWeights, scaling: Scaling, tables: Tables) -> dict[str, NDArray[np.generic]]:
     """The graph's constants: one product gives everything that depends on the features alone."""
     hidden, numbers = weights.gates_hidden.shape[0], len(scaling.mean)
-    from_inputs = np.hstack([weights.gates_in, weights.heads_in])
-    bias = np.concatenate([weights.gates_bias, weights.heads_bias])
+    from_inputs = np.hstack([weights.gates_in, weights.heads_in, weights.deep_in])
+    bias = np.concatenate([weights.gates_bias, weights.heads_bias, weights.deep_bias])
     of_numbers, bias = scaling.folded(from_inputs[:numbers], bias)
     return {
         "one": np.array(1, np.float32),
@@ -143,8 +156,10 @@ def _constants(weights: IntentWeights, scaling: Scaling, tables: Tables) -> dict
         "gates_hidden": weights.gates_hidden,
         "candidate_hidden": weights.candidate_hidden,
         "candidate_bias": weights.candidate_bias,
-        "heads_hidden": weights.heads_hidden,
-        "in_parts": np.array([2 * hidden, hidden, len(HEADS)]),
+        "told_hidden": np.hstack([weights.heads_hidden, weights.deep_hidden]),
+        "heads_deep": weights.heads_deep,
+        "in_parts": np.array([2 * hidden, hidden, len(HEADS) + DEEP_UNITS]),
+        "told_parts": np.array([len(HEADS), DEEP_UNITS]),
         "gate_parts": np.array([hidden, hidden]),
         "head_parts": np.array(HEAD_PARTS),
     }
@@ -160,7 +175,7 @@ def _nodes() -> list[NodeProto]:
         *_looked_up("category", "categories"),
         node("Concat", ["logs", "of_category", "of_product"], ["inputs"], axis=1),
         node("Gemm", ["inputs", "in_weight", "in_bias"], ["from_features"]),
-        node("Split", ["from_features", "in_parts"], ["gates_in", "candidate_in", "heads_in"], axis=1),
+        node("Split", ["from_features", "in_parts"], ["gates_in", "candidate_in", "told_in"], axis=1),
         node("Gemm", ["hidden", "gates_hidden", "gates_in"], ["gates"]),
         node("Sigmoid", ["gates"], ["open_gates"]),
         node("Split", ["open_gates", "gate_parts"], ["update", "reset"], axis=1),
@@ -171,7 +186,10 @@ def _nodes() -> list[NodeProto]:
         node("Sub", ["hidden", "candidate"], ["difference"]),
         node("Mul", ["update", "difference"], ["kept"]),
         node("Add", ["kept", "candidate"], ["hidden_after"]),
-        node("Gemm", ["hidden_after", "heads_hidden", "heads_in"], ["heads"]),
+        node("Gemm", ["hidden_after", "told_hidden", "told_in"], ["told"]),
+        node("Split", ["told", "told_parts"], ["heads_straight", "deep"], axis=1),
+        node("Relu", ["deep"], ["deep_open"]),
+        node("Gemm", ["deep_open", "heads_deep", "heads_straight"], ["heads"]),
         node(
             "Split",
             ["heads", "head_parts"],

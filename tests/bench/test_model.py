@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnxruntime
 import pytest
@@ -17,6 +18,7 @@ from app.models import session as sessions
 from app.models.manifest import MANIFEST_FILE, read_manifest
 from app.models.repository import StoredModel
 from app.models.session import Session
+from tests.models.builders import intent_graph, intent_manifest, store
 from tests.models.repositories import COMMITTED
 
 
@@ -38,6 +40,15 @@ def test_cuda_that_is_absent_is_said_and_the_cpu_measured(name: str, monkeypatch
     assert figures["apart_from_cpu"] == 0
     assert figures["batches"].keys() == {"1", "8"}
     assert all(batch["rows_per_second"] > 0 for batch in figures["batches"].values())
+
+
+def test_an_encoder_wider_than_a_workers_is_measured_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    graph = intent_graph(256)
+    store(tmp_path, msgspec.structs.replace(intent_manifest(graph, hidden=256), name="intent-256"), graph)
+    figures = bench.bench_model(tmp_path, "intent-256", None, "cuda")
+    assert figures["ran_on"] == "CPUExecutionProvider"
+    assert figures["apart_from_cpu"] == 0
 
 
 def test_a_provider_that_gives_other_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,9 +37,9 @@ class CountingModel(TurnByTurn):
         return IntentScores(after, odds / odds.sum(axis=1, keepdims=True), after[:, 0] ** 2)
 
 
-def intent_graph() -> bytes:
-    """A graph with the click model's inputs and outputs that hands the state through."""
-    features, hidden = len(CLICK_FEATURES), HIDDEN_UNITS
+def intent_graph(hidden: int = HIDDEN_UNITS) -> bytes:
+    """A graph with the click model's inputs and outputs that hands the state of so many numbers through."""
+    features = len(CLICK_FEATURES)
     value = helper.make_tensor_value_info
     nodes = [
         helper.make_node("Identity", ["hidden"], ["hidden_after"]),
@@ -66,7 +66,7 @@ def intent_graph() -> bytes:
     return bytes(model.SerializeToString())
 
 
-def intent_manifest(graph: bytes, version: str = "1") -> Manifest:
+def intent_manifest(graph: bytes, version: str = "1", hidden: int = HIDDEN_UNITS) -> Manifest:
     return Manifest(
         name="intent",
         version=version,
@@ -76,7 +76,7 @@ def intent_manifest(graph: bytes, version: str = "1") -> Manifest:
         opset=17,
         inputs=[
             Tensor("features", "float32", ["n", len(CLICK_FEATURES)], "of the catalogue"),
-            Tensor("hidden", "float32", ["n", HIDDEN_UNITS], "state"),
+            Tensor("hidden", "float32", ["n", hidden], "state"),
         ],
         outputs=[Tensor(name, "float32", ["n"], "any") for name in ("hidden_after", "probabilities", "purchase")],
         features=[feature.name for feature in CLICK_FEATURES],
@@ -84,7 +84,7 @@ def intent_manifest(graph: bytes, version: str = "1") -> Manifest:
         split={},
         metrics={},
         calibration={},
-        hidden_units=HIDDEN_UNITS,
+        hidden_units=hidden,
         encoder="test",
     )
 

@@ -11,6 +11,7 @@ from app.cli.errors import UsageProblem
 from app.evaluation.shopper.load import Example, shopper
 from app.features.clicks import CLICK_FEATURES
 from app.models.manifest import MODEL_FILE, read_manifest
+from app.models.repository import StoredModel, versions
 from app.models.session import session_of
 from app.optimise.clicks import Clicks
 from app.optimise.comparing import Measured, best, moved
@@ -27,7 +28,7 @@ from app.training.click_sets import ClickSet, read_click_set
 from app.training.progress import Silent
 from app.training.sources import SHOP, Split
 from app.training.storing import REPORT_FILE
-from tests.models.repositories import COMMITTED, committed
+from tests.models.repositories import COMMITTED, add_version
 from tests.training.recordings import LIFETIMES, ignored
 
 NOW = "2026-01-01T00:00:00+00:00"
@@ -41,8 +42,25 @@ def clicks() -> ClickSet:
     return read_click_set(source, Path("/nonexistent"), LIFETIMES, ignored)
 
 
+def whole_intent() -> StoredModel:
+    """The newest click model that is not a variant itself."""
+    for version in reversed(versions(COMMITTED, "intent")):
+        try:
+            return stored_model(COMMITTED, "intent", str(version))
+        except UsageProblem:
+            continue
+    raise AssertionError("no click model is committed")
+
+
+def whole(repository: Path) -> Path:
+    """A repository with that model as version 1."""
+    stored = whole_intent()
+    add_version(repository, "intent", "1", source=stored.path.parent)
+    return repository
+
+
 def newest_intent() -> bytes:
-    return stored_model(COMMITTED, "intent", None).graph
+    return whole_intent().graph
 
 
 def sample(rows: int = 200) -> Sample:
@@ -94,7 +112,7 @@ def test_a_unit_that_never_changes_is_taken_out_without_a_trace() -> None:
     graph = newest_intent()
     given = sample()
     constants = constants_of(parsed(graph))
-    for name in ("gates_hidden", "candidate_hidden", "heads_hidden"):
+    for name in ("gates_hidden", "candidate_hidden", "told_hidden"):
         constants[name] = constants[name].copy()
         constants[name][:8] = 0  # nothing listens to the first eight
     deaf = rebuilt(parsed(graph), nodes_of(parsed(graph)), constants)
@@ -112,7 +130,7 @@ def test_a_unit_that_is_taken_out_goes_on_counting_with_its_mean() -> None:
     graph = newest_intent()
     given = sample()
     constants = constants_of(parsed(graph))
-    for name, factor in (("gates_hidden", 0), ("candidate_hidden", 0), ("heads_hidden", 0.01)):
+    for name, factor in (("gates_hidden", 0), ("candidate_hidden", 0), ("told_hidden", 0.01)):
         rows = np.where(np.arange(HIDDEN_UNITS) < 8, factor, 1)[:, None]
         constants[name] = np.asarray(constants[name] * rows, np.float32)
     weak = rebuilt(parsed(graph), nodes_of(parsed(graph)), constants)
@@ -123,7 +141,7 @@ def test_a_unit_that_is_taken_out_goes_on_counting_with_its_mean() -> None:
 
 
 def test_rows_of_the_weights_in_int8_do_not_depend_on_their_batch_and_those_of_products_in_int8_do() -> None:
-    stored = stored_model(COMMITTED, "intent", None)
+    stored = whole_intent()
     recipes = Clicks([]).recipes()
     assert moved(stored.manifest, session_of(stored_in_int8(stored.graph))) < 1e-5
     assert moved(stored.manifest, session_of(recipes["int8 products"].make(stored.graph))) > 1e-3
@@ -140,7 +158,7 @@ def test_a_regression_finds_the_line_and_gives_constant_columns_no_weight() -> N
 def test_all_variants_of_a_click_model_are_measured_told_in_its_report_and_load(
     clicks: ClickSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    repository = committed(tmp_path)
+    repository = whole(tmp_path)
     stored = stored_model(repository, "intent", "1")
     monkeypatch.setattr("app.optimise.comparing.MAY_LOSE", 1.0)
     monkeypatch.setattr("app.optimise.comparing.MUST_GAIN", -9.0)
@@ -162,7 +180,7 @@ def test_all_variants_of_a_click_model_are_measured_told_in_its_report_and_load(
 def test_an_original_that_wins_is_not_stored_again_and_its_report_has_one_table(
     clicks: ClickSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository = committed(tmp_path)
+    repository = whole(tmp_path)
     stored = stored_model(repository, "intent", "1")
     monkeypatch.setattr("app.optimise.comparing.MAY_LOSE", -1.0)
     subject = Clicks([clicks], most=500)
@@ -183,6 +201,13 @@ def test_variants_of_a_text_model_are_narrower_and_answer_alike() -> None:
     assert len(small) < len(stored.graph) * 0.8
     assert subject.figures(subject.recipes()["float32"].make(stored.graph)) == subject.figures(stored.graph)
     assert subject.figures(small)["shopper zh"]["accuracy"] > 0.5
+
+
+def test_a_variant_is_not_made_smaller_once_more(tmp_path: Path) -> None:
+    repository = whole(tmp_path)
+    add_version(repository, "intent", "2", split={"made of": "intent/1: int8"})
+    with pytest.raises(UsageProblem, match="intent/2 is a variant itself, made of intent/1: int8; name"):
+        stored_model(repository, "intent", None)
 
 
 def test_a_risk_model_is_refused_with_the_reason() -> None:

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.cli.main import main
@@ -27,6 +28,30 @@ def test_without_the_training_libraries_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "app.training.run", None)
     assert main(["train", "risk", "--model-repository", str(tmp_path)]) == 2
     assert "install the extra `train`" in capsys.readouterr().err
+
+
+def test_a_wider_model_has_a_name_of_its_own_that_no_worker_takes_for_its_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[object] = []
+
+    def trained(*given: object) -> Trained:
+        asked.append(given[-1])
+        manifest = msgspec.structs.replace(intent_manifest(intent_graph()), name="intent-256")
+        return Trained(intent_graph(), manifest)
+
+    monkeypatch.setattr(run, "trained", trained)
+    assert main(["train", "intent", "--units", "256", "--json", "--model-repository", str(tmp_path)]) == 0
+    assert asked == [256]
+    assert json.loads(capsys.readouterr().out)["model"] == "intent-256/1"
+    assert [path.name for path in tmp_path.iterdir()] == ["intent-256"]
+
+
+def test_the_width_of_a_model_that_has_no_state_is_a_usage_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "risk", "--units", "64", "--model-repository", str(tmp_path)]) == 2
+    assert "--units is for `sluice train intent`" in capsys.readouterr().err
 
 
 def test_a_training_becomes_the_newest_version_and_reports_json(

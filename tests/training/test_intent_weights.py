@@ -49,8 +49,12 @@ class Drawn:
 
 @pytest.fixture
 def drawn() -> Drawn:
+    return draw(HIDDEN)
+
+
+def draw(units: int) -> Drawn:
     random = np.random.default_rng(3)
-    weights = initial_weights(NUMBERS + 2 * KNOWN, OFTEN, HIDDEN, random)
+    weights = initial_weights(NUMBERS + 2 * KNOWN, OFTEN, units, random)
     weights = IntentWeights(*(array + random.normal(size=array.shape).astype(np.float32) * 0.3 for array in weights))
     features = random.lognormal(1, 2, size=(STEPS, USERS, NUMBERS + 2)).astype(np.float32)
     features[..., 0] = 1
@@ -67,8 +71,11 @@ def a_calibration() -> Calibration:
     return found
 
 
-@pytest.mark.parametrize("calibration", [Calibration.none(), a_calibration()])
-def test_a_thousand_steps_equal_the_trainers(drawn: Drawn, calibration: Calibration) -> None:
+@pytest.mark.parametrize(
+    ("units", "calibration"), [(HIDDEN, Calibration.none()), (HIDDEN, a_calibration()), (96, a_calibration())]
+)
+def test_a_thousand_steps_equal_the_trainers(units: int, calibration: Calibration) -> None:
+    drawn = draw(units)
     product = drawn.features[..., NUMBERS].astype(int)
     place = np.where((product % 2 == 0) & (product < 2 * OFTEN), product // 2, 0)
     logits, last = heads(
@@ -76,11 +83,12 @@ def test_a_thousand_steps_equal_the_trainers(drawn: Drawn, calibration: Calibrat
         jnp.asarray(drawn.columns()),
         jnp.asarray(place),
         jnp.zeros((STEPS, USERS), jnp.bool_),
-        jnp.zeros((USERS, HIDDEN)),
+        jnp.zeros((USERS, units)),
     )
     wide = np.asarray(logits, np.float64) * calibration.slope + calibration.offset
     model = drawn.model(calibration)
-    hidden = np.zeros((USERS, HIDDEN), np.float32)
+    assert model.units == units
+    hidden = np.zeros((USERS, units), np.float32)
     for step in range(STEPS):
         scores = model.score(drawn.features[step], hidden)
         hidden = scores.hidden
