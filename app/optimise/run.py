@@ -148,13 +148,21 @@ def _keep(
         digest=digest,
         encoder=manifest.encoder if recipe.continues else digest[:16],
         split=manifest.split | {_MADE_OF: f"{manifest.name}/{manifest.version}: {recipe.how}"},
-        metrics={name: {"model": chosen.figures[name], "original": original.figures[name]} for name in chosen.figures},
+        metrics={
+            name: {"model": chosen.figures[name], "original": original.figures[name], **_beside(manifest, name)}
+            for name in chosen.figures
+        },
         golden=None if manifest.golden is None else _golden(graph, manifest, manifest.golden),
     )
     before = stored.path.parent / MEASURED_FILE
     files = {MEASURED_FILE: recipe.make(before.read_bytes())} if before.is_file() else {}
     store(repository, Trained(graph, kept, files))
     return version
+
+
+def _beside(manifest: Manifest, name: str) -> dict[str, dict[str, float]]:
+    """What the original was measured beside: the prior and plain learners, which know nothing of the variant."""
+    return {who: figures for who, figures in manifest.metrics.get(name, {}).items() if not who.startswith("model")}
 
 
 def _golden(graph: bytes, manifest: Manifest, golden: Golden) -> Golden:
