@@ -1,6 +1,5 @@
 """The workers as processes that can be killed, stopped, continued and started again."""
 
-import contextlib
 import os
 import shutil
 import signal
@@ -54,7 +53,7 @@ class VictimWorker:
         own = {f"SLUICE_{name}": str(value) for name, value in _SETTINGS.items()}
         own["SLUICE_MAX_BATCH_RECORDS"] = str(batch)
         self._environment = os.environ | own | {FOLDER: str(self._windows)}
-        self.process: psutil.Popen | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def is_running(self) -> bool:
@@ -65,7 +64,7 @@ class VictimWorker:
     def is_stopped(self) -> bool:
         """Whether the process is held by SIGSTOP."""
         try:
-            return self.is_running and self._process.status() == psutil.STATUS_STOPPED
+            return self.is_running and psutil.Process(self._process.pid).status() == psutil.STATUS_STOPPED
         except psutil.NoSuchProcess:
             return False
 
@@ -73,14 +72,15 @@ class VictimWorker:
     def rss_mb(self) -> float:
         """Memory of the process."""
         try:
-            return float(self._process.memory_info().rss / 2**20)
+            return float(psutil.Process(self._process.pid).memory_info().rss / 2**20)
         except psutil.Error:
             return 0.0
 
     def start(self) -> None:
         """Start a process, with the disk as it is."""
         with self.log.open("ab") as log:
-            self.process = psutil.Popen(
+            # Not psutil's: its exit code is lost if another thread asks whether it runs while one waits for its end.
+            self.process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -100,8 +100,7 @@ class VictimWorker:
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, unless it has just ended by itself."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            self._process.send_signal(number)
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
@@ -115,8 +114,8 @@ class VictimWorker:
     def wait(self, timeout_s: float) -> int | None:
         """Its exit code; None if it has not ended by then."""
         try:
-            return int(self._process.wait(timeout_s))
-        except psutil.TimeoutExpired:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
             return None
 
     def close(self) -> None:
@@ -125,6 +124,6 @@ class VictimWorker:
             self.kill()
 
     @property
-    def _process(self) -> psutil.Popen:
+    def _process(self) -> subprocess.Popen[bytes]:
         assert self.process is not None, f"{self.instance} was never started"
         return self.process
