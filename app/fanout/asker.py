@@ -71,6 +71,11 @@ class Askers:
         self._wanted = tuple(velocity.id for velocity in others)
         self._kinds = sorted({ENTITY_INDEX[velocity.entity] for velocity in others})
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether anything is wanted."""
+        return bool(self._own or self._wanted)
+
     def ask(self, pieces: Sequence[Piece]) -> list[Question]:
         """Take pieces of different partitions in, each later than all before of its own."""
         pieces = _in_one_row(pieces)

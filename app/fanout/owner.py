@@ -32,7 +32,7 @@ class Owners:
         self._partitions = partitions
         self.mergers = {number: Merger(partitions) for number in mine}
         self.late = 0
-        """What came after something later had been taken, from a partition that had been idle."""
+        """What came after something later had been taken and answered, from a partition that had been idle."""
         self._known = {velocity.id: velocity for velocity in velocities}
         self._wanted: Ids = ()
         self._places = [_NONE] * len(ENTITIES)
@@ -61,10 +61,11 @@ class Owners:
         """
         if not taken:
             return {}
-        self.late += sum(found.late for found in taken.values())
         wanted = tuple(dict.fromkeys(each for of_owner in asking.values() for ids in of_owner.values() for each in ids))
-        if wanted and wanted != self._wanted:
-            self._use(wanted)
+        if wanted:
+            self.late += sum(found.late for found in taken.values())
+            if wanted != self._wanted:
+                self._use(wanted)
         asks, turns, marks = _joined(list(taken.values()))
         values = self._values(asks, turns, marks, telling=bool(wanted))
         answers = _split(taken, values, self._used) if wanted else []

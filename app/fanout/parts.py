@@ -12,6 +12,8 @@ from app.velocity.definitions import HOUR_MS, RETENTION_MS, Velocity
 from schemas.topics import VELOCITY_ANSWERS, VELOCITY_ASKS
 
 STEP_RECORDS = 8_192
+GATHER_S = 0.25
+"""How long orders are gathered for the owners where nobody wants an answer; shorter than who is idle is taken to be."""
 MOST_WAITING = 32_768
 """Records of a partition that wait to be asked about, or orders that wait for answers: it takes no more meanwhile."""
 
@@ -59,6 +61,7 @@ class FanOutParts:
         self._joiners, self._max_idle = joiners, max_idle
         self.count = partitions
         self._expired_at = 0
+        self._asked_at = -GATHER_S
         self._records: list[Message] = []
         self._told_idle: dict[int, float] = {}
         self.asked = 0
@@ -92,7 +95,9 @@ class FanOutParts:
         self.owners.forget(number)
 
     def asks(self, lag: TopicLag, now: float) -> list[Message]:
-        """What to tell the owners of what came in."""
+        """What to tell the owners of what came in; where nobody wants an answer, it is gathered for a while."""
+        if not self._is_due(now):
+            return []
         pieces = []
         for number, part in self.partitions.items():
             if part.joiner.waiting < self._most_waiting:
@@ -106,6 +111,14 @@ class FanOutParts:
             self.asked += len(question.asked.offsets)
             messages += self._messages(question, now)
         return messages
+
+    def _is_due(self, now: float) -> bool:
+        """Whether to ask now: for few orders that costs as much as for many."""
+        is_full = any(part.buffered >= STEP_RECORDS for part in self.partitions.values())
+        if not (self.askers.is_asking or is_full or now - self._asked_at >= GATHER_S):
+            return False
+        self._asked_at = now
+        return True
 
     def _messages(self, question: Question, now: float) -> list[Message]:
         source = question.whole.source

@@ -151,7 +151,7 @@ VELOCITY_ANSWERS = Metric(
     "counter", "sluice_velocity_answers_total", "Orders answered by an owner of entities, each once for every owner."
 )
 VELOCITY_LATE = Metric(
-    "counter", "sluice_velocity_late_total", "Asks and labels taken in after something later at the same owner."
+    "counter", "sluice_velocity_late_total", "Asks and labels taken in after something later of the owner was answered."
 )
 VELOCITY_PARTIAL = Metric(
     "counter", "sluice_velocity_partial_total", "Orders that went on at their deadline, without some answers."

@@ -11,7 +11,7 @@ import pytest
 
 from app.fanout.joiner import Joiners
 from app.fanout.local import LocalFanOut
-from app.fanout.parts import FanOutParts, Message
+from app.fanout.parts import GATHER_S, FanOutParts, Message
 from app.kafka.fetched import Fetched, Partition
 from app.pipeline import Limits, Pipeline, Work
 from app.replay.fetches import Fetches
@@ -274,3 +274,28 @@ def test_where_no_rule_names_a_velocity_nothing_waits() -> None:
     for fetched in Fetches(PARTITIONS).of(orders({"user_id": "w", "device_id": "d"})):
         live.feed(fetched)
     assert live.work(lambda tp: 0, 0.0, 0) is None
+
+
+def test_where_nobody_wants_an_answer_orders_are_gathered_before_the_owners_are_told() -> None:
+    fan_out = FanOutParts(range(PARTITIONS), PARTITIONS, CATALOGUE, Joiners(deadline=None), max_idle=0)
+    fan_out.use([])
+
+    def asks(now: float) -> list[Message]:
+        return fan_out.asks(lambda number, topic: 0, now)
+
+    def order(number: int) -> None:
+        for fetched in numbered.of(orders(*[{"user_id": f"u{number}", "device_id": "d"}])):
+            fan_out.partitions[fetched.partition].feed(fetched)
+
+    numbered = Fetches(PARTITIONS)
+    order(1)
+    assert asks(0.0)
+    order(2)
+    assert not asks(GATHER_S / 2)
+    order(3)
+    assert asks(GATHER_S)
+    assert fan_out.asked == 3
+    order(4)
+    fan_out.use(RULES.velocities)
+    assert asks(GATHER_S)
+    assert fan_out.asked == 4
