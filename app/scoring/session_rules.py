@@ -34,12 +34,12 @@ _IS_NEW: Final = [feature.name for feature in CLICK_FEATURES].index("is_new_sess
 
 def judge_sessions(
     state: State, book: RuleBook, rules: SessionRules, clicks: ScoredClicks, seen: Seen
-) -> Iterator[MetRule]:
+) -> list[MetRule]:
     """Let each of ``rules`` look at ``clicks`` as they were ``seen``; tells which sessions meet one for the first time,
     in the order of their clicks."""
     session = np.empty_like(seen.place)
     session[seen.place] = seen.sessions.session
-    return _Judge(state, book, rules, clicks, session).met()
+    return list(_Judge(state, book, rules, clicks, session).met())
 
 
 class _Judge:
