@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.fanout.messages import ASK, MARK, TAKES_OVER, AskBatch, Ids, Rows
+from app.fanout.messages import ASK, MARK, TAKES_OVER, AskBatch, Ids, Rows, rows_joined
 from app.velocity.records import Ints, Mark
 
 _NUMBERS = ("watermark", "orders", "labels", "latest", "epoch")
@@ -182,9 +182,9 @@ def _joined_ops(source: int, parts: Sequence[_Ops] | deque[_Ops]) -> _Ops:
     none = np.zeros(0, np.int64)
     return _Ops(
         source,
-        np.concatenate([np.zeros(0, ASK), *(part.asks for part in parts)]),
+        rows_joined([part.asks for part in parts], ASK),
         np.concatenate([none, *(part.ask_times for part in parts)]),
-        np.concatenate([np.zeros(0, MARK), *(part.marks for part in parts)]),
+        rows_joined([part.marks for part in parts], MARK),
         np.concatenate([none, *(part.mark_times for part in parts)]),
     )
 
@@ -241,8 +241,8 @@ def _taken(source: _Source, bound: int) -> list[_Ops]:
 
 
 def _merged(ops: Sequence[_Ops], passed: int) -> Merged:
-    asks = np.concatenate([part.asks for part in ops] or [np.zeros(0, ASK)])
-    marks = np.concatenate([part.marks for part in ops] or [np.zeros(0, MARK)])
+    asks = rows_joined([part.asks for part in ops], ASK)
+    marks = rows_joined([part.marks for part in ops], MARK)
     times = np.concatenate([*(part.ask_times for part in ops), *(part.mark_times for part in ops)])
     numbers = [part.source for part in ops]
     sources = np.repeat([*numbers, *numbers], [len(part.asks) for part in ops] + [len(part.marks) for part in ops])

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.fanout.asker import orders_of, owners_of, part_of
 from app.fanout.merger import Merged, Merger
-from app.fanout.messages import ASK, AnswerBatch, AskBatch, Ids, Rows
+from app.fanout.messages import ASK, AnswerBatch, AskBatch, Ids, Rows, rows_joined
 from app.velocity.definitions import RETENTION_MS, Velocity
 from app.velocity.entities import ENTITIES, USER
 from app.velocity.kind import EntityKind
@@ -130,7 +130,7 @@ def _joined(merged: Sequence[Merged]) -> tuple[Rows, Ints, list[Mark]]:
         turns.append(found.turns + base)
         marks += [replace(mark, turn=mark.turn + base) for mark in found.marks]
         base += found.count
-    return np.concatenate([np.zeros(0, ASK), *(found.asks for found in merged)]), np.concatenate(turns), marks
+    return rows_joined([found.asks for found in merged], ASK), np.concatenate(turns), marks
 
 
 def _split(merged: Mapping[int, Merged], values: Floats, ids: Ids) -> list[tuple[tuple[int, int], AnswerBatch]]:

@@ -73,14 +73,14 @@ class EntityKind:
 
     def _ask(self, slots: Ints, asks: Asks, telling: bool) -> Floats:
         """The velocities of orders [n], which are sorted by slot and in it by time, once they are entered."""
-        starts = np.flatnonzero(np.diff(slots, prepend=-1))
-        counts = np.diff(starts, append=len(slots))
+        starts = group_starts(slots)
+        counts = np.append(starts[1:], len(slots)) - starts
         entity = np.repeat(np.arange(len(starts)), counts)
         rank = np.arange(len(slots)) - starts[entity]
         place = self.logs.insert(slots, rank, self._entries(asks))
         touched = slots[starts]
         found = np.zeros((len(self.velocities), len(asks)))
-        if self._groups:
+        if telling and self._groups:
             windows = Windows(self.logs, touched, entity, place, asks.ts)
             for places, group in self._groups:
                 found[places] = values_of(group, windows)

@@ -136,7 +136,7 @@ class EntityLogs:
         """
         starts = np.flatnonzero(rank == 0)
         touched = slots[starts]
-        counts = np.diff(starts, append=len(slots))
+        counts = np.append(starts[1:], len(slots)) - starts
         self._make_room(touched, counts)
         before = self.length[slots]
         at = self.start[slots] + before + rank
