@@ -36,6 +36,8 @@ class Exchange:
         self._clients, self._topics, self._parts, self._metrics = clients, topics, parts, metrics
         self.received: dict[TopicPartition, int] = {}
         self.superseded: set[int] = set()
+        self.spent = 0.0
+        """Seconds that the latest turn computed."""
         self._sending = Sending(clients.producer, topics)
         self._told_here: set[tuple[int, int]] = set()  # by partition that asks and owner
         self._lags: dict[TopicPartition, int | None] = {}
@@ -68,6 +70,7 @@ class Exchange:
         """
         consumer = self._clients.consumer
         fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=STEP_RECORDS)
+        begun = time.monotonic()
         asks: dict[int, list[tuple[int, bytes]]] = {}
         changed: set[int] = set()
         for tp, records in fetched.items():
@@ -84,6 +87,7 @@ class Exchange:
         self._lags = {tp: self._lag_of(tp) for tp in self.received if tp.topic in TURNS}
         changed |= await self._exchange(asks)
         self._throttle()
+        self.spent = time.monotonic() - begun
         return changed
 
     async def _exchange(self, asks: dict[int, list[tuple[int, bytes]]]) -> set[int]:

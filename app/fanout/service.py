@@ -30,6 +30,9 @@ from app.velocity.entities import ENTITIES
 _LOOK_FOR_PARTITIONS_S = 0.01
 _BEGIN_AGAIN_S = 1.0
 _LOOK_EVERY_S = 1.0
+_MOST_PAUSE_S = 0.01
+"""A turn costs much the same for one order as for 50: others have the event loop for as long as it took, or so long,
+and the next turn has more to do."""
 _SNAPSHOT_EVERY_S = 300.0
 
 log = structlog.get_logger(__name__)
@@ -121,6 +124,7 @@ class FanOut:
                 if self.parts.partitions:
                     if changed := await exchange.turn():
                         self._on_joined(changed)
+                        await asyncio.sleep(min(exchange.spent, _MOST_PAUSE_S))
                 else:
                     await asyncio.sleep(_LOOK_FOR_PARTITIONS_S)
                 await self._look(exchange)

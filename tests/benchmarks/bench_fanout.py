@@ -2,6 +2,7 @@
 
 python -m tests.benchmarks.bench_fanout exact [BATCHES]
 python -m tests.benchmarks.bench_fanout latency [ORDERS_PER_SECOND SECONDS]
+python -m tests.benchmarks.bench_fanout recovery [BATCHES]   (in process, without a broker)
 """
 
 import asyncio
@@ -21,7 +22,13 @@ from aiokafka import AIOKafkaProducer
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
+from app.fanout import snapshot
 from app.fanout.joiner import Joiners
+from app.fanout.merger import Merger
+from app.fanout.messages import AskBatch
+from app.fanout.partition import Resume
+from app.fanout.parts import FanOutParts
+from app.fanout.recovery import ANSWER_AGAIN_MS, Recovering, taken_down
 from app.fanout.service import FanOut, FanOutOptions
 from app.features.payments import PAYMENT_VELOCITIES
 from app.kafka.devbroker import DevelopmentBroker
@@ -33,6 +40,7 @@ from app.replay.recording import open_recording
 from app.replay.send import send
 from app.velocity.catalogue import CATALOGUE
 from app.velocity.definitions import Velocity
+from app.velocity.stream import TURNS
 from schemas.topics import CLICKSTREAM, LABELS, ORDERS
 from tests.benchmarks.bench_velocity import HANDBOOK, PAYMENTS, batch, compared
 
@@ -232,7 +240,51 @@ async def _paced(broker: str, users: Sequence[str], rate: int) -> dict[tuple[int
     return {(at.partition, at.offset): at.timestamp for at in written}
 
 
+def recovery(batches: int) -> dict[str, object]:
+    """One partition of the handbook brought back: from its topic, with and without answers, and from a snapshot."""
+    parts = FanOutParts((), PARTITIONS, HANDBOOK, Joiners(None), max_idle=0)
+    for number in range(PARTITIONS):
+        parts.owners.mergers[number] = Merger(PARTITIONS)
+        parts.begin(number, 0, Resume())
+    log: list[tuple[int, int, AskBatch]] = []
+    fetches = Fetches(PARTITIONS)
+    for recorded in islice(open_recording([PAYMENTS], "payments-handbook"), batches):
+        for fetched in fetches.of(recorded):
+            if fetched.topic in TURNS:
+                parts.partitions[fetched.partition].feed(fetched)
+        asks: dict[int, list[tuple[int, bytes]]] = {}
+        for message in parts.asks(lambda number, topic: 0, 0):
+            asks.setdefault(message.partition, []).append((1, message.value))
+        log += [(len(log) + at, 1, AskBatch.decoded(value)) for at, (_, value) in enumerate(asks.get(0, []))]
+        parts.answers(asks, 1)
+        for part in parts.partitions.values():
+            part.joiner.through(part.resume.orders)
+    found: dict[str, object] = {}
+    for name, log_end_ms in (("rows_per_second", 2 * ANSWER_AGAIN_MS), ("rows_per_second_answered", 0)):
+        begun = time.process_time()
+        back = Recovering(FanOutParts((), PARTITIONS, HANDBOOK, Joiners(None)), 0, None, log_end_ms)
+        for start in range(0, len(log), 64):
+            back.add(log[start : start + 64])
+        found[name] = round(back.rows / (time.process_time() - begun))
+        found["rows"] = back.rows
+    with tempfile.TemporaryDirectory(prefix="sluice-fanout-") as name:
+        path, begun = snapshot.path(Path(name), 0), time.process_time()
+        taken = taken_down(parts, 0, len(log))
+        copied = time.process_time()
+        snapshot.write(path, taken)
+        written = time.process_time()
+        Recovering(FanOutParts((), PARTITIONS, HANDBOOK, Joiners(None)), 0, snapshot.read(path, 0, len(log)), 0)
+        read = time.process_time()
+        found |= {"snapshot_mb": round(path.stat().st_size / 1e6, 1)}
+    times = {"copy_s": copied - begun, "write_s": written - copied, "from_snapshot_s": read - written}
+    return found | {key: round(value, 3) for key, value in times.items()}
+
+
 if __name__ == "__main__":
     numbers = [int(argument) for argument in sys.argv[2:]]
-    result = exact(numbers[0] if numbers else None) if sys.argv[1] == "exact" else latency(*(numbers or [1_000, 20]))
+    modes = {
+        "exact": lambda: exact(numbers[0] if numbers else None),
+        "recovery": lambda: recovery(*(numbers or [1_000])),
+    }
+    result = modes.get(sys.argv[1], lambda: latency(*(numbers or [1_000, 20])))()
     sys.stdout.write(json.dumps(result, indent=1) + "\n")
