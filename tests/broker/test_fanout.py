@@ -5,15 +5,18 @@ import random
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
+from app.fanout.exchange import Exchange
 from app.fanout.joiner import Joiners
 from app.fanout.service import FanOut, FanOutOptions
 from app.kafka.devbroker import DevelopmentBroker
@@ -213,6 +216,31 @@ def test_a_broker_that_is_restarted_is_waited_for_and_nothing_is_lost(tmp_path: 
                 await orders.until(len(places))
 
         asyncio.run(run())
+
+
+def test_when_the_broker_does_not_take_a_message_the_service_begins_anew_and_the_numbers_are_the_same(
+    kafka: str, make_topics: MakeTopics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_topics([ORDERS, LABELS], PARTITIONS)
+    group, turn, turns = Group(kafka, tmp_path), Exchange.turn, count()
+
+    async def failing_once(exchange: Exchange) -> set[int]:
+        if next(turns) == 3:
+            raise KafkaTimeoutError
+        return await turn(exchange)
+
+    monkeypatch.setattr(Exchange, "turn", failing_once)
+
+    async def run() -> None:
+        stream = events(600)
+        places = await sent(kafka, stream)
+        orders = Orders(places)
+        async with group.running([0, 1, 2, 3], orders):
+            await orders.until(len(places))
+        assert next(turns) > 4
+        assert_as_one_table(stream, places, orders)
+
+    asyncio.run(run())
 
 
 def test_the_fields_of_the_test_are_entities() -> None:
