@@ -98,10 +98,14 @@ class UserTable:
     def due(self, watermarks: NDArray[np.int64]) -> NDArray[np.int64]:
         """Slots whose deadline the watermark of their partition ([partitions], ms) has passed."""
         slots = (self.deadlines < watermarks.max(initial=0)).nonzero()[0]
-        slots = slots[self.deadlines[slots] < watermarks[self.partitions[slots]]]
-        if len(slots) == 0:
-            return np.asarray(slots)
-        return np.asarray(slots[~self._caught_up(slots, watermarks[self.partitions[slots]])])
+        return np.asarray(slots[self.over(slots, watermarks[self.partitions[slots]])])
+
+    def over(self, slots: NDArray[np.int64], watermarks: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of ``slots`` [n] have a deadline that the watermark of each ([n], ms) has passed."""
+        over = np.asarray(self.deadlines[slots] < watermarks)
+        if over.any():
+            over[over] = ~self._caught_up(slots[over], watermarks[over])
+        return over
 
     def _caught_up(self, slots: NDArray[np.int64], watermarks: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of ``slots`` event time has come near of, after it had not accepted their times; they live on."""

@@ -24,7 +24,7 @@ class OrderLog:
     times: list[int] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     amounts: list[int] = field(default_factory=list)
-    _packed: bytes | None = field(default=None, compare=False, repr=False)  # rows change far more often than logs
+    _packed: bytes | None = field(default=None, init=False, compare=False, repr=False)  # while it is as it was packed
 
     def add(self, ts: int, amount: int) -> None:
         """Enter an order, and forget what is older than 30 days before it."""

@@ -99,4 +99,4 @@ class State:
     def over(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of ``slots`` are due by the second that ``due`` last looked at."""
         seconds = [self._swept[partition] for partition in self.table.partitions[slots].tolist()]
-        return np.asarray(self.table.deadlines[slots] < np.array(seconds, np.int64) * _SWEEP_EVERY_MS)
+        return self.table.over(slots, np.array(seconds, np.int64) * _SWEEP_EVERY_MS)

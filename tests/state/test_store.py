@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rocksdict import Options, Rdict, WriteBatch
 
 from app.state.store import MIB, PartitionStore, StoreError, StoreLocked, Stores, StoreUnusable
+from tests.schemas.strategies import unhurried
 from tests.state.writing import KEYS, ROWS, rows_after, step
 
 Batches = list[dict[bytes, bytes | None]]
@@ -62,6 +63,7 @@ def test_rows_deletions_and_offset_are_found_again_after_reopening(stores: Store
     store.close()
 
 
+@unhurried
 @given(
     batches=st.lists(st.dictionaries(st.binary(min_size=1, max_size=2), st.none() | st.binary(max_size=3))),
     batch_rows=st.integers(1, 5),
