@@ -133,7 +133,7 @@ class Pipeline:
             now: seconds on a monotonic clock, for idle topics.
             now_ms: ms since the epoch, the time of scoring.
         """
-        aligned = self._aligned(lag, now)
+        aligned = self._aligned(lag, now, now_ms)
         if not aligned:
             return None
         next_offsets = {
@@ -166,7 +166,7 @@ class Pipeline:
         self._rejected = waiting
         return passed
 
-    def _aligned(self, lag: TopicLag, now: float) -> list[Aligned]:
+    def _aligned(self, lag: TopicLag, now: float, now_ms: int) -> list[Aligned]:
         """What may go: of each partition its share, then what is left to those that have more.
 
         Shares make waves wide: the busiest users of all partitions go side by side. A deep partition starves nobody.
@@ -179,7 +179,7 @@ class Pipeline:
             share = max(1, room // len(ready))
             more = []
             for aligner in ready:
-                piece = self._gate.take(aligner, _of(lag, aligner.partition), now, min(share, room))
+                piece = self._gate.take(aligner, _of(lag, aligner.partition), now, min(share, room), now_ms)
                 if piece:
                     found.append(piece)
                     room -= piece.records

@@ -77,6 +77,10 @@ class Aligner:
         """The offsets of the first records of ``topic`` that wait."""
         return self._buffers[topic].offsets(most)
 
+    def next_times(self, topic: str, most: int) -> NDArray[np.int64]:
+        """Their event times, in ms."""
+        return self._buffers[topic].times(most)
+
     def take(self, lag: Lag, now: float, limit: int, most: Mapping[str, int] = NO_LIMITS) -> Aligned | None:
         """At most ``limit`` records that may go now, in order of event time; None if there are none.
 

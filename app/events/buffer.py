@@ -51,6 +51,10 @@ class Buffer:
         """Offsets of the first ``most`` records that wait."""
         return self._first(most, lambda fetch: fetch.offsets)
 
+    def times(self, most: int) -> NDArray[np.int64]:
+        """Event times of the first ``most`` records that wait, as they are, in ms."""
+        return self._first(most, lambda fetch: fetch.ts)
+
     def waiting(self, limit: int, complete: bool) -> NDArray[np.int64]:
         """Times, never falling, of the first records that can be merged: up to ``limit`` and one more.
 
@@ -60,7 +64,7 @@ class Buffer:
         """
         if self.records == 0:
             return NOTHING
-        ts = self._first(limit + 2, lambda fetch: fetch.ts)
+        ts = self.times(limit + 2)
         start = self._latest or _beginning(ts[:3].tolist(), complete)
         if start is None:
             return NOTHING

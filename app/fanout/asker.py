@@ -165,6 +165,8 @@ _IS_USER = np.arange(len(ENTITIES)) == USER
 
 def part_of(whole: AskBatch, owner: int, partitions: int) -> AskBatch:
     """What of all that a partition asks concerns one owner."""
+    if not whole.rows:
+        return whole
     entities = whole.asks["entities"]
     mine = (owners_of(entities, partitions) == owner) & (entities != 0) & ~_IS_USER
     rows = np.flatnonzero(mine.any(axis=1))

@@ -11,6 +11,9 @@ from app.velocity.definitions import Velocity
 from app.velocity.records import Ints
 from schemas.topics import ORDERS
 
+RECENT_MS = 60_000
+"""How long ago orders were placed, by their event time, that somebody waits for."""
+
 
 class Gate:
     """Of all partitions of a process. Where nobody looks at a velocity it is open.
@@ -26,14 +29,18 @@ class Gate:
     def __init__(self, joiners: Joiners, velocities: Sequence[Velocity] = ()) -> None:
         self.joiners = joiners
         self.velocities = tuple(velocities)
+        self._recent_from = 0
 
-    def take(self, aligner: Aligner, lag: Lag, now: float, limit: int) -> Aligned | None:
-        """See `Aligner.take`; an order that waits for answers holds back what comes after it."""
+    def take(self, aligner: Aligner, lag: Lag, now: float, limit: int, now_ms: int = 0) -> Aligned | None:
+        """See `Aligner.take`; an order that waits for answers holds back what comes after it.
+
+        ``now_ms`` since the epoch tells which orders are recent: what is recorded has no deadline, however it is read.
+        """
         if not self.velocities:
             return aligner.take(lag, now, limit)
+        self._recent_from = now_ms - RECENT_MS
         joiner = self.joiners.of(aligner.partition)
-        ready = joiner.ready(aligner.next_offsets(ORDERS, limit), now, lag(ORDERS) == 0)
-        piece = aligner.take(lag, now, limit, {ORDERS: ready})
+        piece = aligner.take(lag, now, limit, {ORDERS: self._ready(aligner, lag, now, limit)})
         if piece is None or not len(offsets := _orders(piece)):
             return piece
         return replace(piece, joined=joiner.take(offsets, self.velocities))
@@ -43,10 +50,16 @@ class Gate:
         wait = aligner.wait(lag, now)
         if wait != 0 or not self.velocities:
             return wait
-        joiner, first = self.joiners.of(aligner.partition), aligner.next_offsets(ORDERS, 1)
-        if len(first) and not joiner.ready(first, now, lag(ORDERS) == 0):
-            return joiner.wait(int(first[0]), now)
-        return wait
+        first, ts = aligner.next_offsets(ORDERS, 1), aligner.next_times(ORDERS, 1)
+        if not len(first) or self._ready(aligner, lag, now, 1):
+            return wait
+        return self.joiners.of(aligner.partition).wait(int(first[0]), now) if ts[0] >= self._recent_from else None
+
+    def _ready(self, aligner: Aligner, lag: Lag, now: float, most: int) -> int:
+        """How many of the next orders may go."""
+        offsets, ts = aligner.next_offsets(ORDERS, most), aligner.next_times(ORDERS, most)
+        joiner = self.joiners.of(aligner.partition)
+        return joiner.ready(offsets, now, lag(ORDERS) == 0, ts >= self._recent_from)
 
     def again(self) -> None:
         """All records that wait are forgotten, to come again."""

@@ -91,14 +91,22 @@ class Joiner:
         while len(self._orders) - self._asked > _MOST_EARLY:
             del self._orders[next(offset for offset, order in self._orders.items() if order.own is None)]
 
-    def ready(self, offsets: Ints, now: float, is_live: bool) -> int:
-        """How many of the pipeline's next orders [n] may go at ``now``; ``is_live`` if it has read them to the end."""
+    def ready(self, offsets: Ints, now: float, is_live: bool, recent: NDArray[np.bool_] | None = None) -> int:
+        """How many of the pipeline's next orders [n] may go at ``now``.
+
+        Args:
+            offsets: of the orders [n].
+            now: seconds on a monotonic clock.
+            is_live: whether the pipeline has read orders to the end.
+            recent: which of them [n] are of now; the others were there before, and have no deadline. None: all are.
+        """
         self._arrive(offsets, now)
         if not is_live or self._live_since is None:
             self._live_since = now if is_live else None
         over = self._over(now)
-        for place, offset in enumerate(offsets.tolist()):
-            if offset >= over and self._is_awaited(offset):
+        has_deadline = [True] * len(offsets) if recent is None else recent.tolist()
+        for place, (offset, is_recent) in enumerate(zip(offsets.tolist(), has_deadline, strict=True)):
+            if not (is_recent and offset < over) and self._is_awaited(offset):
                 return place
         return len(offsets)
 

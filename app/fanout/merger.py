@@ -157,8 +157,7 @@ class Merger:
         is_new = batch.orders > source.orders or batch.labels > source.labels
         if is_new and 0 < batch.watermark < source.latest:
             _step_back(source, batch)
-        ops = _new_ops(source, batch)
-        if len(ops):
+        if batch.rows and len(ops := _new_ops(source, batch)):
             source.waiting.append(ops)
         source.watermark = max(source.watermark, batch.watermark)
         source.idle_until = sent_at + IDLE_FOR_MS if batch.idle else 0

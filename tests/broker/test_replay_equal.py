@@ -25,21 +25,21 @@ Outputs = dict[str, list[Any]]
 """By topic and user the values in order, without the time of scoring."""
 
 
-def through_kafka(kafka: str, file: Path, kind: str, folder: Path) -> tuple[dict[str, Any], Outputs]:
+def through_kafka(kafka: str, file: Path, kind: str, folder: Path, *flags: str) -> tuple[dict[str, Any], Outputs]:
     """The worker's figures, and what it put on the output topics."""
     sent = sluice("replay", str(file), "--as", kind, "--broker", kafka, "--json")
     assert sent.code == 0, sent.error
     group = f"equal-{random.SystemRandom().getrandbits(32):x}"
     options = ["--broker", kafka, "--group", group, "--state-dir", str(folder / "state"), "--until-end", "--json"]
-    worked = sluice("worker", *options)
+    worked = sluice("worker", *options, *flags)
     assert worked.code == 0, worked.error
     asyncio.run(write_topics(kafka, folder / "kafka"))
     return json.loads(worked.output), read(folder / "kafka")
 
 
-def in_process(file: Path, kind: str, folder: Path) -> tuple[dict[str, Any], Outputs]:
+def in_process(file: Path, kind: str, folder: Path, *flags: str) -> tuple[dict[str, Any], Outputs]:
     options = ["--as", kind, "--out", str(folder), "--partitions", str(PARTITIONS), "--json"]
-    done = sluice("replay", str(file), *options)
+    done = sluice("replay", str(file), *options, *flags)
     assert done.code == 0, done.error
     return json.loads(done.output), read(folder)
 
@@ -69,10 +69,10 @@ def read(folder: Path) -> Outputs:
     return found
 
 
-def assert_equal(kafka: str, file: Path, kind: str, folder: Path) -> dict[str, Any]:
+def assert_equal(kafka: str, file: Path, kind: str, folder: Path, *flags: str) -> dict[str, Any]:
     """Compare both ways; returns the worker's figures."""
-    worker, live = through_kafka(kafka, file, kind, folder)
-    process, replayed = in_process(file, kind, folder / "replay")
+    worker, live = through_kafka(kafka, file, kind, folder, *flags)
+    process, replayed = in_process(file, kind, folder / "replay", *flags)
     for name in ("events_in", "outputs", "dead_letters"):
         assert worker[name] == process[name]
     assert_close(live, replayed, 1e-5)
@@ -111,6 +111,47 @@ def test_clicks_orders_and_bad_records_give_the_same_both_ways(
     assert {INTENT_EVENTS, RISK_EVENTS, SESSION_EVENTS} <= figures["outputs"].keys()
     assert DEAD_LETTER not in figures["outputs"]
     assert set(figures["dead_letters"]) == {"malformed_json", "schema_violation"}
+
+
+def test_velocities_of_orders_in_all_partitions_are_the_same_both_ways(
+    kafka: str, make_topics: MakeTopics, tmp_path: Path
+) -> None:
+    make_topics([topic.name for topic in TOPICS], PARTITIONS)
+    ruleset = tmp_path / "ruleset.yaml"
+    ruleset.write_text(VELOCITY_RULES)
+    file = tmp_path / "shop.jsonl"
+    lines = (order_of_terminal(line) for line in shop_file(file).read_text().splitlines())
+    file.write_text("".join(f"{line}\n" for line in lines))
+    assert_equal(kafka, file, "native", tmp_path, "--ruleset", str(ruleset))
+    texts = {reason["text"] for risk in _risks(tmp_path / "replay") for reason in risk["reasons"]}
+    assert any(text.startswith("users by merchant in 24 h = ") for text in texts)
+
+
+VELOCITY_RULES = """
+id: velocities
+version: 1
+policies: [{id: p, thresholds: {}}]
+guard: {max_share: 1}
+rules:
+- {id: users, when: merchant_users_24h >= 2, score: 50, reason: USERS, text: "", owner: risk}
+- {id: money, when: merchant_value_1h > 0, score: 60, reason: MONEY, text: "", owner: risk}
+- {id: usual, when: device_mean_value_24h > 0, score: 55, reason: USUAL, text: "", owner: risk}
+"""
+
+
+def order_of_terminal(line: str) -> str:
+    """The same event; an order, if it is one, at one of three terminals."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(event, dict) or "order_id" not in event or "value" not in event:
+        return line
+    return json.dumps(event | {"merchant_id": f"terminal-{event['ts'] // 1000 % 3}"})
+
+
+def _risks(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / f"{RISK_EVENTS}.jsonl").read_text().splitlines()]
 
 
 def shop_file(path: Path) -> Path:

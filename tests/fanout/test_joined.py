@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.fanout.gate import RECENT_MS
 from app.fanout.joiner import Joiners
 from app.fanout.local import LocalFanOut
 from app.fanout.parts import GATHER_S, FanOutParts, Message
@@ -299,3 +300,14 @@ def test_where_nobody_wants_an_answer_orders_are_gathered_before_the_owners_are_
     fan_out.use(RULES.velocities)
     assert asks(GATHER_S)
     assert fan_out.asked == 4
+
+
+def test_recorded_orders_have_no_deadline_however_they_are_read() -> None:
+    live = pipeline(Joiners(deadline=0.25))
+    for fetched in Fetches(PARTITIONS).of(orders({"user_id": "u", "device_id": "d"})):
+        live.feed(fetched)
+    now_ms = START + RECENT_MS + 1
+    assert live.work(lambda tp: 0, 10.0, now_ms) is None
+    assert live.work(lambda tp: 0, 1_000.0, now_ms) is None
+    assert live.wait(lambda tp: 0, 1_000.0) is None
+    assert live.work(lambda tp: 0, 1_000.0, now_ms - 1) is not None
