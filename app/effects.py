@@ -121,8 +121,9 @@ class Verdict(NamedTuple):
     """What was decided about one order.
 
     ``score`` is None when the model gave no number. ``supersedes`` is the decision about the same order before, and
-    ``account`` that by which this order froze its account. ``reasons`` are those of rules and lists, strongest first;
-    the model's are given where ``is_explained``.
+    ``account`` that by which this order froze its account. ``reasons`` are those of rules and lists, strongest first,
+    ``acting`` the codes of those that brought the action about by themselves; the model's are given where
+    ``is_explained``.
     """
 
     score: int | None
@@ -135,6 +136,7 @@ class Verdict(NamedTuple):
     account: str | None
     hits: Sequence[RuleHit]
     reasons: Sequence[Reason]
+    acting: frozenset[str]
     is_explained: bool
     alerts: Sequence[RaisedAlert]
 

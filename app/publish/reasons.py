@@ -1,5 +1,7 @@
 """Why a score is what it is: the rules and lists that held, and the features that moved the model most."""
 
+from collections.abc import Collection
+
 import numpy as np
 
 from app.effects import ScoredOrders
@@ -23,13 +25,20 @@ def order_reasons(scored: ScoredOrders, judges: Judges[RiskScorer]) -> list[list
     for place, of_model in zip(explained, _of_model(scored, explained, judges), strict=True):
         found[place] += of_model
     return [
-        _strongest(reasons) if verdict.score is not None else [*reasons[: MAX_REASONS - 1], _NO_SCORE]
+        _strongest(reasons, verdict.acting, MAX_REASONS)
+        if verdict.score is not None
+        else [*_strongest(reasons, verdict.acting, MAX_REASONS - 1), _NO_SCORE]
         for reasons, verdict in zip(found, scored.verdicts, strict=True)
     ]
 
 
-def _strongest(reasons: list[Reason]) -> list[Reason]:
-    return sorted(reasons, key=lambda reason: -abs(reason.contribution))[:MAX_REASONS]
+def _strongest(reasons: list[Reason], acting: Collection[str], most: int) -> list[Reason]:
+    """At most so many of them, strongest first; those that are ``acting`` stay, even without points."""
+    found = sorted(reasons, key=lambda reason: -abs(reason.contribution))
+    if len(found) <= most:
+        return found
+    kept = sorted(found, key=lambda reason: reason.code not in acting)[:most]
+    return sorted(kept, key=lambda reason: -abs(reason.contribution))
 
 
 def _of_model(scored: ScoredOrders, places: list[int], judges: Judges[RiskScorer]) -> list[list[Reason]]:

@@ -18,17 +18,22 @@ FROZEN: Final = "ACCOUNT_FROZEN"
 _LIST_POINTS: Final = {"allow": -100.0, "block": 100.0, "watch": 0.0}
 _LIST_ACTIONS: Final[dict[str, Action]] = {"block": "block"}
 _LIST_TEXTS: Final = {"allow": "on an allow list", "block": "on a block list", "watch": "on a watch list"}
+_NOTHING: Final = frozenset[str]()
 _FROZEN_REASON: Final = Reason(FROZEN, "rule", 100.0, "The account is frozen until somebody lifts it.")
 
 
 class Judged(NamedTuple):
-    """An order's score (None if the model gave none), what is to be done, and the reasons, strongest first."""
+    """An order's score (None if the model gave none), what is to be done, and the reasons, strongest first.
+
+    ``acting`` are the codes of the reasons that brought that about by themselves, and not by points.
+    """
 
     score: int | None
     action: Action
     policy: int
     hits: list[RuleHit]
     reasons: list[Reason]
+    acting: frozenset[str]
     watched: bool
 
 
@@ -52,7 +57,7 @@ def judged(
     """
     policy = findings.policies[place]
     if not (findings.rules[place] or findings.lists[place] or is_frozen):  # as most are
-        return Judged(model_score, book.policies[policy].action(model_score), policy, [], [], False)
+        return Judged(model_score, book.policies[policy].action(model_score), policy, [], [], _NOTHING, False)
     hits, reasons, actions = _of_rules(book, findings, place, shadowed)
     lists = [book.lists[number] for number in findings.lists[place]]
     of_lists = [_list_reason(each, findings, place) for each in lists]
@@ -62,20 +67,21 @@ def judged(
         reasons.append(_FROZEN_REASON)
     score = _score(model_score, reasons)
     kinds = {each.spec.kind for each in lists}
-    actions += [_LIST_ACTIONS[kind] for kind in kinds if kind in _LIST_ACTIONS]
-    actions.append(book.policies[policy].action(_score(model_score, counted)))
-    action = max(actions, key=SEVERITY.__getitem__)
-    action = "freeze" if is_frozen else "allow" if "allow" in kinds else action
+    asked = [asked for asked, _ in actions] + [_LIST_ACTIONS[kind] for kind in kinds if kind in _LIST_ACTIONS]
+    asked.append(book.policies[policy].action(_score(model_score, counted)))
+    action = "freeze" if is_frozen else "allow" if "allow" in kinds else max(asked, key=SEVERITY.__getitem__)
+    acting = frozenset([*(code for of_it, code in actions if of_it == action), *(each.code for each in lists), FROZEN])
     reasons.sort(key=lambda reason: -abs(reason.contribution))
-    return Judged(score, action, policy, hits, reasons, "watch" in kinds)
+    return Judged(score, action, policy, hits, reasons, acting, "watch" in kinds)
 
 
 def _of_rules(
     book: RuleBook, findings: Findings, place: int, shadowed: Collection[str]
-) -> tuple[list[RuleHit], list[Reason], list[Action]]:
+) -> tuple[list[RuleHit], list[Reason], list[tuple[Action, str]]]:
+    """Hits and reasons, and what rules ask for, with their codes."""
     hits: list[RuleHit] = []
     reasons: list[Reason] = []
-    actions: list[Action] = []
+    actions: list[tuple[Action, str]] = []
     for number in findings.rules[place]:
         ready = book.rules[number]
         rule = ready.rule
@@ -86,7 +92,7 @@ def _of_rules(
             feature, value = book.value(number, findings, place) or (None, None)
             text = _text(rule.text, book.explain(number, findings, place))
             reasons.append(Reason(rule.reason, "rule", rule.score, text, feature, value, rule.technique))
-            actions += [rule.action] if rule.action else []
+            actions += [(rule.action, rule.reason)] if rule.action else []
     return hits, reasons, actions
 
 

@@ -110,6 +110,7 @@ class Decider:
             account=self._freeze(standing, turn, order, policy.policy.id) if found.action == "freeze" else None,
             hits=found.hits,
             reasons=found.reasons,
+            acting=found.acting,
             is_explained=found.score is not None and found.score >= policy.policy.watch,
             alerts=alerts,
         )

@@ -245,6 +245,17 @@ def test_reasons_are_at_most_five_strongest_first_of_rules_and_model_together() 
     assert risk["reasons"][0]["code"] == "R40"
 
 
+def test_a_rule_and_a_list_without_points_are_among_the_reasons_however_much_the_model_has_to_say() -> None:
+    acting = [rule("acting", "true", action="block"), *(rule(f"r{points}", "true", points) for points in (1, 2, 3, 4))]
+    (risk,) = risks(worker(*acting, lists=[WATCH]).run(order("u", 0, "a", value=50.0, device_id="seen")))
+    codes = [reason["code"] for reason in risk["reasons"]]
+    assert risk["decision"]["action"] == "block"
+    assert {"ACTING", "LIST_WATCHED"} <= set(codes)
+    assert len(codes) == 5
+    strengths = [abs(reason["contribution"]) for reason in risk["reasons"]]
+    assert strengths == sorted(strengths, reverse=True)
+
+
 def test_the_models_reasons_are_given_from_the_watch_threshold_on() -> None:
     policies = [{"id": "p", "thresholds": {"review": 65}, "watch": 40}]
     found = worker(policies=policies).run(order("u", 0, "a", value=20.0), order("v", 0, "b", value=40.0))
