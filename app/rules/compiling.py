@@ -115,6 +115,8 @@ class _Compiler:
     def _rule(self, rule: Rule) -> ReadyRule:
         if rule.on == "session" and rule.score:
             raise _Wrong("a session has no score to add points to; leave `score` out, and name an action")
+        if rule.on == "session" and rule.action == "freeze":
+            raise _Wrong("a freeze is of an account, and this rule is on sessions; name another action, such as block")
         until = instant(rule.expires) if rule.expires else NEVER
         return ReadyRule(rule, self._condition(rule.when, types_of(rule)), until, f"{rule.id}@{rule.version}")
 

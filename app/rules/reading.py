@@ -6,6 +6,7 @@ another version than 1.1.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -13,11 +14,10 @@ import msgspec
 import yaml
 
 from app.rules.problems import Problem, RulesetError
+from app.rules.shape import shaped
 from schemas.ruleset import Entry, Ruleset, ValueList
 
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-_PLACE = re.compile(r"\$\.?([^`]*)")
-_SHOWN = 3
 
 
 def read_ruleset(path: Path) -> Ruleset:
@@ -40,7 +40,7 @@ def parse_ruleset(text: str) -> Ruleset:
     """The ruleset that YAML ``text`` holds.
 
     Raises:
-        RulesetError: it holds none.
+        RulesetError: it holds none; its problems say what is wrong with each part of it.
     """
     try:
         found = yaml.load(text, Loader=_LOADER)
@@ -49,12 +49,11 @@ def parse_ruleset(text: str) -> Ruleset:
     except RecursionError:
         raise RulesetError([Problem("the file", "it nests too deep")]) from None
     try:
-        return msgspec.convert(found, Ruleset, strict=False)
-    except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `")
-        match = _PLACE.match(place)
-        where = match[1] if match and match[1] else "the file"
-        raise RulesetError([Problem(where, message, lines_of(text, [where])[0])]) from None
+        return shaped(found)
+    except RulesetError as error:
+        lines = lines_of(text, [problem.place for problem in error.problems])
+        problems = [replace(problem, line=line) for problem, line in zip(error.problems, lines, strict=True)]
+        raise RulesetError(problems) from None
 
 
 def lines_of(text: str, places: Sequence[str]) -> list[int | None]:

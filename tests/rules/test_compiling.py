@@ -36,6 +36,13 @@ def test_all_problems_are_told_at_once_with_their_places() -> None:
     assert {problem.pointed for problem in found if problem.place == "rules[0] a"} == {"valeu > 3\n^^^^^"}
 
 
+@pytest.mark.parametrize(("more", "said"), [({"score": 5}, "no score"), ({"action": "freeze"}, "of an account")])
+def test_a_rule_on_sessions_has_no_points_and_freezes_nobody(more: dict[str, Any], said: str) -> None:
+    (found,) = problems(rule("a", "session_events > 3") | {"on": "session"} | more)
+    assert said in found.message
+    assert book(rule("a", "session_events > 3") | {"on": "session", "action": "block"}).sessions is not None
+
+
 @pytest.mark.parametrize(
     ("thresholds", "fits"),
     [({"warn": 50, "block": 75}, True), ({"warn": 50, "block": 50}, False), ({"freeze": 10, "review": 20}, False)],

@@ -53,6 +53,29 @@ def test_what_is_no_ruleset_is_said_with_its_line(text: str, line: int | None, p
     assert said in found.message
 
 
+def test_all_parts_that_do_not_fit_are_told_at_once_with_what_would() -> None:
+    text = HEAD + (
+        "rules:\n"
+        "- {id: a, when: b, reason: A, text: t, owner: o, scroe: 5}\n"
+        "- {id: b, when: b, reason: B, text: t, owner: o}\n"
+        "- {id: c, when: b, reason: C, text: t, owner: o, mode: active}\n"
+        "- {id: d, when: b, reason: D, text: t, owner: o, action: stop}\n"
+        "- much\n"
+        "lists:\n"
+        "- {name: l, entries: [{until: 2030-01-01}]}\n"
+    )
+    with pytest.raises(RulesetError) as caught:
+        parse_ruleset(text)
+    told = [(found.line, found.place, found.message) for found in caught.value.problems]
+    assert told == [
+        (5, "rules[0]", "Object contains unknown field `scroe`; did you mean score?"),
+        (7, "rules[2].mode", "Invalid enum value 'active'; write live, off or shadow"),
+        (8, "rules[3].action", "Invalid enum value 'stop'; write allow, block, freeze, review, verify or warn"),
+        (9, "rules[4]", "Expected `object`, got `str`"),
+        (11, "lists[0].entries[0]", "Object missing required field `value`"),
+    ]
+
+
 def test_a_list_may_lie_in_a_file_beside_the_ruleset(tmp_path: Path) -> None:
     (tmp_path / "cards.txt").write_text("c1\n\nc2\t2030-01-01\n c3 \n")
     file = tmp_path / "ruleset.yaml"
