@@ -76,21 +76,31 @@ def subject_of(kind: str, names: Sequence[str], data: Path, lifetimes: Lifetimes
 
 
 def stored_model(repository: Path, name: str, version: str | None) -> StoredModel:
-    """The model that variants are made of, its newest version if None.
+    """The model that variants are made of, the newest that is no variant itself if None.
 
     Raises:
         UsageProblem: it is not there or damaged, or is a variant itself.
     """
-    known = versions(repository, name)
-    if version is None and not known:
-        raise UsageProblem(f"there is no model {name} in {repository}; name one with --model-repository")
-    version = version or str(known[-1])
-    manifest = read_manifest(repository / name / version / MANIFEST_FILE)
+    version = version or _newest_original(repository, name)
+    manifest = _manifest(repository, name, version)
     if made_of := manifest.split.get(_MADE_OF):
         raise UsageProblem(f"{name}/{version} is a variant itself, made of {made_of}; name the version it was made of")
     kind = manifest.kind
     features = FEATURES if kind == "text" else [feature.name for feature in CLICK_FEATURES]
     return read_model(repository, kind, name, version, features)
+
+
+def _newest_original(repository: Path, name: str) -> str:
+    for version in map(str, reversed(versions(repository, name))):
+        if _MADE_OF not in _manifest(repository, name, version).split:
+            return version
+    raise UsageProblem(
+        f"there is no model {name} in {repository} that is no variant itself; name a folder with --model-repository"
+    )
+
+
+def _manifest(repository: Path, name: str, version: str) -> Manifest:
+    return read_manifest(repository / name / version / MANIFEST_FILE)
 
 
 def optimised(

@@ -204,11 +204,22 @@ def test_variants_of_a_text_model_are_narrower_and_answer_alike() -> None:
     assert subject.figures(small)["shopper zh"]["accuracy"] > 0.5
 
 
-def test_a_variant_is_not_made_smaller_once_more(tmp_path: Path) -> None:
+def test_a_variant_is_not_made_smaller_once_more_and_unnamed_gives_way_to_what_it_was_made_of(tmp_path: Path) -> None:
     repository = whole(tmp_path)
     add_version(repository, "intent", "2", split={"made of": "intent/1: int8"})
     with pytest.raises(UsageProblem, match="intent/2 is a variant itself, made of intent/1: int8; name"):
-        stored_model(repository, "intent", None)
+        stored_model(repository, "intent", "2")
+    assert stored_model(repository, "intent", None).manifest.version == "1"
+
+
+def test_variants_can_be_made_of_every_kind_of_model_in_the_repository_without_naming_a_version() -> None:
+    for name in ("intent", "text"):
+        assert "made of" not in stored_model(COMMITTED, name, None).manifest.split
+
+
+def test_without_a_model_one_line_says_where_none_was_found(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match=f"there is no model intent in {tmp_path}"):
+        stored_model(tmp_path, "intent", None)
 
 
 def test_a_risk_model_is_refused_with_the_reason() -> None:
