@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from app.cli.errors import UsageProblem
-from app.cli.options import broker_option, json_option, open_settings
+from app.cli.options import broker_option, json_option, label_days_option, open_settings, training_libraries
 from app.cli.output import report
 from app.models.manifest import Kind
 from app.replay.adapters.registry import ADAPTERS
@@ -33,13 +33,7 @@ _DAY_MS = 86_400_000
 )
 @click.option("--control", metavar="VERSION", help="the arm to compare with  [default: the older of the two]")
 @click.option("--treatment", metavar="VERSION", help="the arm that is compared")
-@click.option(
-    "--label-days",
-    type=click.FloatRange(0),
-    default=7.0,
-    show_default=True,
-    help="days after which an order without a label is good",
-)
+@label_days_option()
 @broker_option
 @json_option
 def ab(
@@ -60,12 +54,8 @@ def ab(
     settings = open_settings(broker=broker)
     if inputs and folder is None:
         raise UsageProblem("--inputs belongs to --out; the topics hold their inputs themselves")
-    try:
+    with training_libraries():
         from app.learning.ab import Question, experiment
         from app.learning.ab_runs import from_folder, from_topics
-    except ImportError as error:
-        raise UsageProblem(
-            f"measuring needs more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
-        ) from error
     published = from_topics(settings.broker) if folder is None else from_folder(folder, inputs, adapter)
     report(experiment(published, Question(kind, control, treatment, round(label_days * _DAY_MS))), as_json)

@@ -6,7 +6,14 @@ from typing import Any, get_args
 import click
 
 from app.cli.errors import UsageProblem
-from app.cli.options import broker_option, json_option, open_settings, setting_option
+from app.cli.options import (
+    broker_option,
+    json_option,
+    label_days_option,
+    open_settings,
+    setting_option,
+    training_libraries,
+)
 from app.cli.output import report
 from app.models.manifest import Kind
 
@@ -19,13 +26,7 @@ from app.models.manifest import Kind
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
     help="UTC; what came before does not count  [default: when its data ended]",
 )
-@click.option(
-    "--label-days",
-    type=click.FloatRange(0),
-    default=7.0,
-    show_default=True,
-    help="days after which an order without a label is good",
-)
+@label_days_option()
 @broker_option
 @setting_option("model_repository", "DIR")
 @json_option
@@ -40,13 +41,9 @@ def challenger(
     """Compare a version with the one that serves, on what the topics have got since it was trained: promote or keep."""
     kind, version = _named(model)
     settings = open_settings(**flags)
-    try:
+    with training_libraries():
         from app.learning.rematch import Rematch, rematched
         from app.training.progress import bars
-    except ImportError as error:
-        raise UsageProblem(
-            f"measuring needs more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
-        ) from error
     begin = since.replace(tzinfo=UTC) if since else None
     with bars() as reporter:
         found = rematched(Rematch(kind, version, champion, begin, label_days), settings, reporter)

@@ -5,7 +5,15 @@ from pathlib import Path
 import click
 
 from app.cli.errors import UsageProblem
-from app.cli.options import json_option, lifetimes_of, model_named, open_settings, setting_option
+from app.cli.options import (
+    json_option,
+    lifetimes_of,
+    model_named,
+    open_settings,
+    public_sets_option,
+    setting_option,
+    training_libraries,
+)
 from app.cli.output import report
 
 
@@ -31,13 +39,7 @@ from app.cli.output import report
 )
 @click.option("--cold", is_flag=True, help="with --data: begin without any history")
 @click.option("--model", metavar="NAME/VERSION", help="the model  [default: the newest version of intent]")
-@click.option(
-    "--sets",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("../shared/data"),
-    show_default=True,
-    help="folder of the public data sets, from which the baselines learn",
-)
+@public_sets_option("--sets", ", from which the baselines learn")
 @setting_option("model_repository", "DIR")
 @json_option
 def intent(
@@ -57,11 +59,7 @@ def intent(
         raise UsageProblem("--history and --cold are about the file of --data; name that too")
     if history is not None and cold:
         raise UsageProblem("--cold begins without what --history names; leave one of them out")
-    try:
+    with training_libraries():
         from app.evaluation.intent_runs import Wanted, figures_of
-    except ImportError as error:
-        raise UsageProblem(
-            f"measuring needs more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
-        ) from error
     wanted = Wanted(name, data, history, cold, sets, settings.model_repository, *model_named(model, "intent"))
     report(figures_of(wanted, lifetimes_of(settings)), as_json)

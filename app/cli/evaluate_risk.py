@@ -5,7 +5,15 @@ from pathlib import Path
 import click
 
 from app.cli.errors import UsageProblem
-from app.cli.options import json_option, lifetimes_of, model_named, open_settings, setting_option
+from app.cli.options import (
+    json_option,
+    lifetimes_of,
+    model_named,
+    open_settings,
+    public_sets_option,
+    setting_option,
+    training_libraries,
+)
 from app.cli.output import report
 
 
@@ -33,13 +41,7 @@ from app.cli.output import report
     metavar="NAME/VERSION",
     help="the model  [default: the newest version of payments, or of risk for fraud_ecommerce]",
 )
-@click.option(
-    "--sets",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("../shared/data"),
-    show_default=True,
-    help="folder of the public data sets",
-)
+@public_sets_option("--sets")
 @setting_option("model_repository", "DIR")
 @json_option
 def risk(
@@ -56,13 +58,9 @@ def risk(
     settings = open_settings(model_repository=model_repository)
     if history is not None and data is None:
         raise UsageProblem("--history comes before the file of --data; name that too")
-    try:
+    with training_libraries():
         from app.evaluation import first_orders, payments
         from app.evaluation.files import Wanted
-    except ImportError as error:
-        raise UsageProblem(
-            f"measuring needs more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
-        ) from error
     is_handbook = name == "payments_handbook"
     named = model_named(model, "payments" if is_handbook else "risk")
     wanted = Wanted(data, history, sets, settings.model_repository, *named)

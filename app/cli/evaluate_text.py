@@ -5,11 +5,16 @@ from pathlib import Path
 import click
 
 from app.cli.errors import UsageProblem
-from app.cli.options import json_option, model_named, open_settings, setting_option
+from app.cli.options import (
+    json_option,
+    model_named,
+    open_settings,
+    public_sets_option,
+    setting_option,
+    training_libraries,
+)
 from app.cli.output import report
 from app.ops.settings import Settings
-
-FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.command()
@@ -25,9 +30,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
     "--data", type=click.Path(path_type=Path, dir_okay=False), help="a file of the set's columns to measure instead"
 )
 @click.option("--model", metavar="NAME/VERSION", help="with shopper: the model  [default: the newest version of text]")
-@click.option(
-    "--sets", type=FOLDER, default=Path("../shared/data"), show_default=True, help="folder of the public data sets"
-)
+@public_sets_option("--sets")
 @setting_option("model_repository", "DIR")
 @json_option
 def text(
@@ -35,12 +38,8 @@ def text(
 ) -> None:
     """Measure how well texts are understood, beside the most frequent label and linear models on TF-IDF."""
     settings = open_settings(model_repository=model_repository)
-    try:
+    with training_libraries():
         import app.evaluation.text_public  # noqa: F401
-    except ImportError as error:
-        raise UsageProblem(
-            f"measuring needs more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
-        ) from error
     if name == "shopper":
         report(_shopper(settings, data, model), as_json)
     elif model is not None:

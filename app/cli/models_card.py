@@ -6,20 +6,22 @@ from pathlib import Path
 import click
 
 from app.cli.errors import UsageProblem
-from app.cli.options import json_option, lifetimes_of, model_named, open_settings, setting_option
+from app.cli.options import (
+    json_option,
+    lifetimes_of,
+    model_named,
+    open_settings,
+    public_sets_option,
+    setting_option,
+    training_libraries,
+)
 from app.cli.output import report
 from app.models.repository import versions
 
 
 @click.command()
 @click.argument("model", metavar="NAME/VERSION")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("../shared/data"),
-    show_default=True,
-    help="folder of the public data sets; those that are not there are left out",
-)
+@public_sets_option("--data", "; those that are not there are left out")
 @click.option("--measure/--no-measure", default=True, help="measure the figures by group, or leave them out")
 @setting_option("model_repository", "DIR")
 @json_option
@@ -35,13 +37,9 @@ def card(model: str, data: Path, measure: bool, model_repository: str | None, as
         raise UsageProblem(
             f"there is no {model} in {settings.model_repository}; `sluice models list` shows what there is"
         )
-    try:
+    with training_libraries():
         from app.cards.writing import write_card
         from app.training.progress import bars
-    except ImportError as error:
-        raise UsageProblem(
-            f"figures by group need more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
-        ) from error
     with bars() as reporter:
         path, groups = write_card(
             settings.model_repository,

@@ -1,6 +1,8 @@
 """Options that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -27,6 +29,43 @@ def setting_option(name: str, metavar: str = "VALUE") -> Callable[[_Command], _C
 
 json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object on standard output")
 broker_option = setting_option("broker", "HOST:PORT")
+
+
+def label_days_option(when: str = "") -> Callable[[_Command], _Command]:
+    """How long a label is waited for; its help begins with ``when`` it counts."""
+    return click.option(
+        "--label-days",
+        type=click.FloatRange(0),
+        default=7.0,
+        show_default=True,
+        help=f"{when}days after which an order without a label is good",
+    )
+
+
+def public_sets_option(flag: str, more: str = "") -> Callable[[_Command], _Command]:
+    """The ``flag`` that names the folder of the public data sets; its help goes on with ``more``."""
+    return click.option(
+        flag,
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("../shared/data"),
+        show_default=True,
+        help=f"folder of the public data sets{more}",
+    )
+
+
+@contextmanager
+def training_libraries() -> Iterator[None]:
+    """Around imports of what learns and measures, which a worker does without.
+
+    Raises:
+        UsageProblem: its libraries are not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise UsageProblem(
+            f"this needs more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
+        ) from error
 
 
 def open_settings(**flags: object) -> Settings:

@@ -9,7 +9,16 @@ from typing import Any
 import click
 
 from app.cli.errors import UsageProblem
-from app.cli.options import broker_option, json_option, lifetimes_of, open_settings, setting_option
+from app.cli.options import (
+    broker_option,
+    json_option,
+    label_days_option,
+    lifetimes_of,
+    open_settings,
+    public_sets_option,
+    setting_option,
+    training_libraries,
+)
 from app.cli.output import report
 from app.models.manifest import Kind
 from app.models.repository import versions
@@ -19,7 +28,7 @@ from app.state.rows import HIDDEN_UNITS
 
 @click.command()
 @click.argument("kind", type=click.Choice(["intent", "risk", "payments", "text"]))
-@click.option("--quick", is_flag=True, help="a small training within a minute, to see that everything works")
+@click.option("--quick", is_flag=True, help="a small training, to see that everything works")
 @click.option(
     "--units",
     type=click.IntRange(1, 4_096),
@@ -28,13 +37,7 @@ from app.state.rows import HIDDEN_UNITS
     help="intent: width of the recurrent state. Workers' rows have room for the default; a model of another width is "
     "named intent-UNITS, and is for `sluice bench --model`",
 )
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("../shared/data"),
-    show_default=True,
-    help="folder of the public data sets",
-)
+@public_sets_option("--data")
 @click.option(
     "--from-topics",
     is_flag=True,
@@ -42,13 +45,7 @@ from app.state.rows import HIDDEN_UNITS
     "days, and in whose shadow it is put",
 )
 @click.option("--champion", metavar="VERSION", help="with --from-topics: whom to challenge  [default: the newest]")
-@click.option(
-    "--label-days",
-    type=click.FloatRange(0),
-    default=7.0,
-    show_default=True,
-    help="with --from-topics: days after which an order without a label is good",
-)
+@label_days_option("with --from-topics: ")
 @click.option("--verify", is_flag=True, help="with --from-topics: hold what was published against the replay")
 @click.option("--shadow/--no-shadow", default=True, help="with --from-topics: put the challenger in shadow")
 @click.option(
@@ -71,15 +68,9 @@ def train(kind: Kind, quick: bool, units: int, data: Path, from_topics: bool, as
         )
     if units != HIDDEN_UNITS and (from_topics or kind != "intent"):
         raise UsageProblem("--units is for `sluice train intent` on recorded data; leave it out")
-    try:
-        report(
-            _learned(kind, quick, settings, wanted) if from_topics else _trained(kind, quick, units, data, settings),
-            as_json,
-        )
-    except ImportError as error:
-        raise UsageProblem(
-            f"training needs more libraries ({error}); install the extra `train`: pip install 'sluice[train]'"
-        ) from error
+    with training_libraries():
+        found = _learned(kind, quick, settings, wanted) if from_topics else _trained(kind, quick, units, data, settings)
+    report(found, as_json)
 
 
 def _trained(kind: Kind, quick: bool, units: int, data: Path, settings: Settings) -> dict[str, object]:

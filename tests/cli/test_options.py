@@ -1,9 +1,13 @@
 """Options made from settings."""
 
+from importlib import import_module
+
 import click
+import pytest
 from click.testing import CliRunner
 
-from app.cli.options import setting_option
+from app.cli.errors import UsageProblem
+from app.cli.options import setting_option, training_libraries
 
 
 @click.command()
@@ -20,3 +24,11 @@ def test_a_setting_option_is_described_by_the_setting() -> None:
 def test_a_setting_option_not_given_is_none_so_that_other_sources_count() -> None:
     assert CliRunner().invoke(show, []).output == "None\n"
     assert CliRunner().invoke(show, ["--max-idle-ms", "5"]).output == "'5'\n"
+
+
+def test_without_the_libraries_of_training_one_line_says_what_to_install() -> None:
+    with (
+        pytest.raises(UsageProblem, match=r"No module named 'nowhere'.*pip install 'sluice\[train\]'"),
+        training_libraries(),
+    ):
+        import_module("nowhere")
