@@ -1,15 +1,28 @@
 """The velocities of a worker: which partitions its fan-out has, what it asks for, and what wakes the pipeline."""
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from mode import Service
 
-from app.fanout.service import FanOut
 from app.rules.book import RuleBook
 from app.state.applied import Applied
 from app.state.held import TakeOver
+from app.velocity.definitions import Velocity
 from schemas.topics import ORDERS
+
+
+class Runs(Protocol):
+    """What is run: see `FanOut`."""
+
+    def use(self, velocities: Sequence[Velocity]) -> None:
+        """Ask for these from now on."""
+        ...
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        ...
 
 
 class Partitions(Protocol):
@@ -58,22 +71,29 @@ class FanOutHolding:
 
 
 class VelocityService(Service):  # type: ignore[misc]
-    """Runs the fan-out beside the app.
+    """Runs the fan-out beside the app, from when rules look at a velocity for the first time.
+
+    Until then nothing is asked and nobody remembers anything of entities. Then it reads the orders and labels that
+    their topics still have: what was before is known to that rule too.
 
     Args:
         fan_out: of the worker.
         rules: in force at the start.
     """
 
-    def __init__(self, fan_out: FanOut, rules: RuleBook, **options: object) -> None:
+    def __init__(self, fan_out: Runs, rules: RuleBook, **options: object) -> None:
         super().__init__(**options)
         self._fan_out = fan_out
+        self._wanted = asyncio.Event()
         self.use(rules)
 
     def use(self, rules: RuleBook) -> None:
         """Ask for what these rules look at."""
         self._fan_out.use(rules.velocities)
+        if rules.velocities:
+            self._wanted.set()
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _run(self) -> None:
+        await self._wanted.wait()
         await self._fan_out.run()

@@ -87,3 +87,35 @@ def test_a_ruleset_is_in_force_on_a_running_worker_a_wrong_one_is_refused_and_a_
         topics.send(order("u", 4, "e", value=1.0))
         assert [body["action"] for body in decided(5)][-1] == "allow"
         assert worker.stop()["outputs"][RISK_EVENTS] == 5
+
+
+SHARED = """
+id: shop
+version: 1
+policies: [{id: p, thresholds: {}}]
+rules:
+- {id: shared, when: device_users_24h >= 3, score: 60, action: review, reason: SHARED_DEVICE, text: "", owner: risk}
+"""
+
+
+def test_a_rule_on_velocities_knows_the_orders_from_before_it(
+    topics: ContractTopics, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ruleset = tmp_path / "shared.yaml"
+    ruleset.write_text(SHARED)
+
+    def judged(number: int) -> dict[str, Any]:
+        topics.send(order(f"user-{number}", 1_000 * number, f"e{number}", device_id="d"))
+        until(lambda: topics.count(RISK_EVENTS) > number, lambda: f"order {number}; {worker.tail()}")
+        bodies = [record.body for record in on(RISK_EVENTS, topics.read(RISK_EVENTS))]
+        return next(body for body in bodies if body["source_event_id"] == f"e{number}")
+
+    with running(topics.broker, tmp_path / "state", unique("rules"), velocity_deadline_ms=60_000) as worker:
+        assert [judged(number)["rules"] for number in range(3)] == [[], [], []]
+        command(capsys, "put", str(ruleset), "--broker", topics.broker)
+        until(lambda: list(command(capsys, "status", "--broker", topics.broker).values()), worker.tail)
+        risk = judged(3)
+    assert "partial" not in risk
+    assert [reason["text"] for reason in risk["reasons"] if reason["source"] == "rule"] == [
+        "users by device in 24 h = 4 >= 3"
+    ]

@@ -1,13 +1,17 @@
-"""The fan-out has the partitions that the worker holds, from the first order that their state does not include."""
+"""The fan-out runs once rules look at a velocity, and has the partitions that the worker holds, from the first order
+that their state does not include."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from app.rules.policy import BUILT_IN
 from app.state.applied import TOPIC_INDEX, Applied
-from app.worker.velocities import FanOutHolding
+from app.velocity.definitions import Velocity
+from app.worker.velocities import FanOutHolding, VelocityService
 from schemas.topics import ORDERS
+from tests.rules.rulesets import book, rule
 
 
 class Partitions:
@@ -75,3 +79,36 @@ def test_a_partition_that_is_read_back_begins_where_its_state_ends_now() -> None
     worker.applied[1] = applied(orders=5)
     worker.recover((), [1])
     assert worker.fan_out.assigned == {1: 5}
+
+
+class Service:
+    """A fan-out that says when it was begun."""
+
+    def __init__(self) -> None:
+        self.used: list[int] = []
+        self.begun = asyncio.Event()
+
+    def use(self, velocities: Sequence[Velocity]) -> None:
+        self.used.append(len(velocities))
+
+    async def run(self) -> None:
+        self.begun.set()
+        await asyncio.Event().wait()
+
+
+def test_nobody_remembers_entities_before_a_rule_looks_at_one() -> None:
+    async def scenario() -> None:
+        fan_out = Service()
+        service = VelocityService(fan_out, BUILT_IN)
+        async with service:
+            await asyncio.sleep(0)
+            assert not fan_out.begun.is_set()
+            service.use(BUILT_IN)
+            await asyncio.sleep(0)
+            assert not fan_out.begun.is_set()
+            service.use(book(rule("shared", "device_users_24h >= 3", 40)))
+            await asyncio.wait_for(fan_out.begun.wait(), 5)
+            service.use(BUILT_IN)
+        assert fan_out.used == [0, 0, 1, 0]
+
+    asyncio.run(scenario())
