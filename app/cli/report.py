@@ -41,7 +41,7 @@ class Instant(click.ParamType):
     "--labels",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="native events with labels, as JSON lines; with --in only, since the broker has them in a topic",
+    help="native events with labels and orders, as JSON lines; with --in only, since the broker has them in topics",
 )
 @click.option("--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True, help="the page")
 @broker_option
@@ -58,7 +58,7 @@ def report(
     """Write one HTML page: volumes, decisions, rules against labels, scores, who stands out, false positives."""
     settings = open_settings(broker=broker)
     if labels and folder is None:
-        raise UsageProblem("--labels goes with --in; the broker has its labels in a topic")
+        raise UsageProblem("--labels goes with --in; the broker has them in its topics")
     collected = Collected(Span(EARLIEST_TS if start is None else start, END_TS if end is None else end))
     if folder is not None:
         read_folder(folder, labels, collected)

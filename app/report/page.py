@@ -27,8 +27,9 @@ def page(summary: Summary, title: str) -> str:
         _section("Orders over time", "stopped ones in red", _volumes(summary)),
         _section("Scores", "orders by risk score", _scores(summary)),
         _section("Rules", "precision among the hits that a label speaks of", _rules(summary)),
-        _section("Users with most orders stopped", "", _pairs(("user", "orders"), summary.users())),
-        _section("Subjects of alerts", "", _pairs(("subject", "count"), summary.subjects())),
+        _section("Who had most orders stopped", "of each kind the first ones", _entities(summary)),
+        _section("Alerts", "by their strongest reason, sessions and rules put in shadow included", _alerts(summary)),
+        _section("Subjects of alerts", "", _table(("subject", "count"), summary.subjects())),
         _section("False positives", "stopped orders that a label calls legitimate", _mistakes(summary)),
     ]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
@@ -44,6 +45,7 @@ def when(ts: int) -> str:
 def _overview(summary: Summary) -> str:
     rows: list[tuple[object, ...]] = [("orders", len(summary.orders)), ("labelled", summary.labelled)]
     rows += [("frauds", summary.frauds), ("frauds not stopped", len(summary.missed))]
+    rows += [("precision of what was stopped", _share(summary.precision)), ("recall", _share(summary.recall))]
     rows += [("not assessed", summary.unassessed), ("alerts", len(summary.alerts))]
     rows += [(f"decided: {action}", summary.actions[action]) for action in ACTIONS]
     return _table(("", "count"), rows)
@@ -74,8 +76,14 @@ def _mistakes(summary: Summary) -> str:
     return _table(("order", "action", "score", "why"), rows)
 
 
-def _pairs(names: tuple[str, str], rows: Sequence[tuple[str, int]]) -> str:
-    return _table(names, rows)
+def _entities(summary: Summary) -> str:
+    rows = [(f"{each.kind} {each.id}", each.stopped, each.orders, each.frauds) for each in summary.entities()]
+    return _table(("who", "stopped", "orders", "frauds"), rows)
+
+
+def _alerts(summary: Summary) -> str:
+    rows = [(f"{kind}: {reason}", severity, count) for (kind, severity, reason), count in summary.kinds_of_alerts()]
+    return _table(("reason", "severity", "alerts"), rows)
 
 
 def _section(title: str, note: str, content: str) -> str:

@@ -11,22 +11,28 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from app.cli.errors import UsageProblem
 from app.kafka.topics import TopicError, partition_counts
 from app.report.summary import Collected
-from schemas.events import Label
+from schemas.events import Label, Order
 from schemas.outputs import Alert, RiskEvent
-from schemas.topics import ALERTS, LABELS, RISK_EVENTS
+from schemas.topics import ALERTS, LABELS, ORDERS, RISK_EVENTS
 
-_Decoder = msgspec.json.Decoder[RiskEvent] | msgspec.json.Decoder[Alert] | msgspec.json.Decoder[Label]
+_Decoder = (
+    msgspec.json.Decoder[RiskEvent]
+    | msgspec.json.Decoder[Alert]
+    | msgspec.json.Decoder[Label]
+    | msgspec.json.Decoder[Order]
+)
 
 _DECODERS: Final[dict[str, _Decoder]] = {
     RISK_EVENTS: msgspec.json.Decoder(RiskEvent),
     ALERTS: msgspec.json.Decoder(Alert),
     LABELS: msgspec.json.Decoder(Label),
+    ORDERS: msgspec.json.Decoder(Order),
 }
 _POLL_MS = 500
 
 
-def read_folder(folder: Path, label_files: Sequence[Path], into: Collected) -> None:
-    """Read what ``sluice replay --out`` wrote, and labels from files of native events.
+def read_folder(folder: Path, event_files: Sequence[Path], into: Collected) -> None:
+    """Read what ``sluice replay --out`` wrote, and labels and orders from files of native events.
 
     Raises:
         UsageProblem: a file is not there.
@@ -34,10 +40,12 @@ def read_folder(folder: Path, label_files: Sequence[Path], into: Collected) -> N
     for topic in (RISK_EVENTS, ALERTS):
         for line in _lines(folder / f"{topic}.jsonl"):
             _take(topic, line, into)
-    for path in label_files:
+    for path in event_files:
         for line in _lines(path):
             if b'"label"' in line:
                 _take(LABELS, line, into)
+            elif b'"order_id"' in line:
+                _take(ORDERS, line, into)
 
 
 def read_topics(broker: str, into: Collected) -> None:
@@ -81,7 +89,7 @@ def _take(topic: str, value: bytes, into: Collected) -> None:
     try:
         into.take(_DECODERS[topic].decode(value))
     except msgspec.DecodeError:
-        return  # of another version, or a label that was no label: the engine has dead-lettered it
+        return  # of another version, a click, or what the engine has dead-lettered
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -1,12 +1,14 @@
 """What a report says, counted while events are read once."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from heapq import nlargest
 from typing import Final
 
+from app.report.entities import Entity, EntityFigures, named_by, top_entities
 from app.rules.book import SEVERITY
-from schemas.events import Label
+from schemas.events import Label, Order
 from schemas.outputs import Action, Alert, RiskEvent
 
 STOPPING_FROM: Final = SEVERITY["review"]
@@ -31,7 +33,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class JudgedOrder:
     """What a report remembers of a judged order."""
 
     order_id: str
@@ -65,19 +67,28 @@ class RuleFigures:
 
 @dataclass
 class Collected:
-    """Orders and alerts of a span, and all that labels said, by order."""
+    """Orders and alerts of a span, and all that labels said and orders named, by order."""
 
     span: Span
-    orders: list[Order] = field(default_factory=list)
+    orders: list[JudgedOrder] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     labels: dict[str, bool] = field(default_factory=dict)
+    entities: dict[str, tuple[Entity, ...]] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
 
-    def take(self, event: RiskEvent | Alert | Label) -> None:
-        """Note an event; the latest of several labels of one order counts."""
+    def take(self, event: RiskEvent | Alert | Label | Order) -> None:
+        """Note an event; the latest of several labels of one order counts, and an output that comes again once."""
         if isinstance(event, Label):
             if event.order_id is not None:
                 self.labels[event.order_id] = event.label != "legitimate"
         elif self.span.holds(event.ts):
+            self._note(event)
+
+    def _note(self, event: RiskEvent | Alert | Order) -> None:
+        if isinstance(event, Order):
+            self.entities[event.order_id] = named_by(event)
+        elif event.event_id not in self._seen:
+            self._seen.add(event.event_id)
             if isinstance(event, Alert):
                 self.alerts.append(event)
             else:
@@ -89,6 +100,7 @@ class Summary:
 
     def __init__(self, collected: Collected) -> None:
         self.orders, self.alerts, self._labels = collected.orders, collected.alerts, collected.labels
+        self._entities = collected.entities
         self.actions: Counter[str] = Counter(order.action for order in self.orders)
         self.scores = Counter((order.score or 0) // SCORE_STEP for order in self.orders if order.score is not None)
         self.unassessed = sum(order.score is None for order in self.orders)
@@ -128,9 +140,24 @@ class Summary:
                 figures.genuine += known is False
         return dict(sorted(found.items(), key=lambda item: -item[1].hits.total()))
 
-    def users(self) -> list[tuple[str, int]]:
-        """Who had most orders stopped."""
-        return Counter(order.user_id for order in self.stopped).most_common(TOP)
+    def entities(self) -> list[EntityFigures]:
+        """Who and what had most orders stopped; users alone where the orders themselves were not read."""
+        return list(
+            top_entities(
+                (
+                    (("user", order.user_id), *self._entities.get(order.order_id, ())),
+                    order.is_stopped,
+                    self._labels.get(order.order_id, False),
+                )
+                for order in self.orders
+            )
+        )
+
+    def kinds_of_alerts(self) -> Sequence[tuple[tuple[str, str, str], int]]:
+        """How many alerts there were of each kind, severity and strongest reason."""
+        return Counter(
+            (alert.kind, alert.severity, alert.reasons[0] if alert.reasons else "–") for alert in self.alerts
+        ).most_common(TOP)
 
     def subjects(self) -> list[tuple[str, int]]:
         """What most alerts were about, by the largest count of each."""
@@ -140,14 +167,24 @@ class Summary:
             found[name] = max(found[name], alert.count)
         return found.most_common(TOP)
 
-    def worst_mistakes(self) -> list[Order]:
+    def worst_mistakes(self) -> list[JudgedOrder]:
         """The genuine orders that were stopped with the highest scores."""
         return nlargest(TOP, self.false_positives, key=lambda order: order.score or 0)
 
+    @property
+    def precision(self) -> float | None:
+        """The share of frauds among the stopped orders that a label speaks of; None where none does."""
+        caught = self.frauds - len(self.missed)
+        judged = caught + len(self.false_positives)
+        return caught / judged if judged else None
+
+    @property
+    def recall(self) -> float | None:
+        """The share of the frauds that was stopped; None where there were none."""
+        return 1 - len(self.missed) / self.frauds if self.frauds else None
+
     def figures(self) -> dict[str, object]:
         """The same for programs."""
-        caught = sum(bool(self._labels.get(order.order_id)) for order in self.stopped)
-        judged = caught + len(self.false_positives)
         return {
             "orders": len(self.orders),
             "labelled": self.labelled,
@@ -155,11 +192,12 @@ class Summary:
             "actions": dict(self.actions.most_common()),
             "stopped": {
                 "orders": len(self.stopped),
-                "precision": round(caught / judged, 4) if judged else None,
-                "recall": round(caught / self.frauds, 4) if self.frauds else None,
+                "precision": _rounded(self.precision),
+                "recall": _rounded(self.recall),
                 "false_positives": len(self.false_positives),
             },
             "alerts": len(self.alerts),
+            "entities": [asdict(each) for each in self.entities()],
             "rules": {
                 rule: {"hits": each.hits.total(), "frauds": each.frauds, "genuine": each.genuine}
                 for rule, each in self.rules().items()
@@ -167,8 +205,12 @@ class Summary:
         }
 
 
-def _order(event: RiskEvent) -> Order:
-    return Order(
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
+
+
+def _order(event: RiskEvent) -> JudgedOrder:
+    return JudgedOrder(
         event.order_id,
         event.user_id,
         event.ts,

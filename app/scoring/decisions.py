@@ -170,7 +170,7 @@ _TITLES: Final = {
     "warn": "An order was allowed with a warning",
     "verify": "An order was sent to verification",
     "review": "An order was sent to review",
-    "block": "An order of the highest risk was blocked",
+    "block": "An order was blocked",
     "freeze": "An account was frozen",
 }
 

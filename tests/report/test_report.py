@@ -20,7 +20,10 @@ RULES = book(rule("dear", "value >= 60", 20, text="<b>Dear</b> & odd"), rule("od
 
 def story() -> list[Input]:
     """Twenty orders, an hour apart; of the six from 60 on one was fraud, one genuine, of the others nobody knows."""
-    orders = [order(f"u{at % 3}", at * HOUR, f"{at}", value=float(at) if at < 15 else 46.0 + at) for at in range(1, 21)]
+    orders = [
+        order(f"u{at % 3}", at * HOUR, f"{at}", value=float(at) if at < 15 else 46.0 + at, device_id=f"d{at % 2}")
+        for at in range(1, 21)
+    ]
     return [
         *orders,
         label("u0", DAY, "l1", order_id="order-15", label="fraud"),
@@ -80,6 +83,35 @@ def test_only_the_span_counts(folder: Path, capsys: pytest.CaptureFixture[str]) 
     found = reported(folder, capsys, "--from", "2023-11-14T23:13:20Z", "--to", "2023-11-15T01:13:20Z")
     assert START == 1_700_000_000_000
     assert found["orders"] == 2  # one and two hours after the start; the third is no longer in it
+
+
+def test_users_and_devices_are_told_whose_orders_were_stopped_most(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = reported(folder, capsys)["entities"]
+    assert {each["kind"] for each in found} == {"user", "device"}
+    assert [each for each in found if each["kind"] == "device"] == [
+        {"kind": "device", "id": "d1", "orders": 10, "stopped": 3, "frauds": 1},
+        {"kind": "device", "id": "d0", "orders": 10, "stopped": 3, "frauds": 1},
+    ]
+
+
+def test_an_output_that_comes_again_counts_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    once = reported(folder, capsys)
+    for topic in (RISK_EVENTS, ALERTS):
+        path = folder / f"{topic}.jsonl"
+        path.write_text(path.read_text() * 2)
+    assert reported(folder, capsys) == once
+
+
+def test_the_page_tells_how_right_it_was_to_stop_and_why_alerts_were_raised(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reported(folder, capsys)
+    text = re.sub(r"<[^>]+>", " ", (folder / "page.html").read_text())
+    assert re.search(r"precision of what was stopped\s+50.0%\s+recall\s+50.0%", text)
+    assert re.search(r"risk: DEAR\s+critical\s+\d", text)
+    assert re.search(r"device d1\s+3\s+10\s+1", text)
 
 
 class _Page(HTMLParser):
