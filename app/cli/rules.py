@@ -15,7 +15,7 @@ from app.cli.options import broker_option, json_option, open_settings, setting_o
 from app.cli.output import report
 from app.replay.adapters.registry import ADAPTERS
 from app.rules.book import ReadyPolicy, RuleBook
-from app.rules.catalogue import CATALOGUE
+from app.rules.catalogue import CATALOGUE, Field
 from app.rules.compiling import compile_ruleset, types_of
 from app.rules.problems import Problem, RulesetError
 from app.rules.reading import lines_of, read_ruleset
@@ -49,16 +49,24 @@ def check(file: Path, as_json: bool) -> None:
 def fields(on: str, as_json: bool) -> None:
     """List what rules may name: fields with their types, units and meanings, one a line."""
     known = SESSION_CATALOGUE if on == "session" else CATALOGUE
-    found = {
-        field.name: f"{field.type}{f', {field.unit}' if field.unit else ''}: {field.meaning}"
-        for field in known.fields.values()
-    }
     if as_json:
-        report(found, as_json)
+        report({name: _field(field) for name, field in known.fields.items()}, as_json)
         return
-    width = max(map(len, found))
-    for name, told in found.items():
-        click.echo(f"{name:{width}}  {told}")
+    width = max(map(len, known.fields))
+    for name, field in known.fields.items():
+        click.echo(f"{name:{width}}  {field.type}{f', {field.unit}' if field.unit else ''}: {field.meaning}")
+
+
+def _field(field: Field) -> dict[str, str]:
+    """All that the catalogue says of a field."""
+    return {
+        "type": str(field.type),
+        "unit": field.unit,
+        "window": field.window,
+        "source": field.source,
+        "owner": field.owner,
+        "meaning": field.meaning,
+    }
 
 
 @rules.command()

@@ -21,11 +21,12 @@ _BUCKETS = np.array([[PRODUCT_BUCKETS - 1], [CATEGORY_BUCKETS - 1]], np.uint64)
 
 @dataclass(frozen=True)
 class Feature:
-    """One input of a model: its name, its unit and what it means."""
+    """One input of a model: its name, its unit, what it means, and the window it looks back over if it has one."""
 
     name: str
     unit: str
     meaning: str
+    window: str = ""
 
 
 CLICK_FEATURES: tuple[Feature, ...] = (

@@ -11,13 +11,15 @@ _DAY = WINDOW_NAMES.index("24h")
 
 ORDER_FEATURES: tuple[Feature, ...] = (
     Feature("amount", "major units", "the order's value"),
-    *(Feature(f"orders_{name}", "orders", f"the user's orders in {name}, this one included") for name in WINDOW_NAMES),
-    *(Feature(f"spent_{name}", "major units", f"their value in {name}, this one included") for name in WINDOW_NAMES),
-    *(Feature(f"mean_{name}", "major units", f"their mean value in {name}") for name in WINDOW_NAMES[_DAY:]),
-    Feature("amount_over_mean_30d", "ratio", "this value over the mean of the orders before it in 30 d, 1 if none"),
-    Feature("amount_deviations_30d", "standard deviations", "this value's distance above that mean, 0 if below"),
-    Feature("since_order_seconds", "s", "since the user's order before, 0 if none in 30 d"),
-    Feature("has_ordered", "0 or 1", "the user ordered in the 30 d before"),
+    *(Feature(f"orders_{w}", "orders", f"the user's orders in {w}, this one included", w) for w in WINDOW_NAMES),
+    *(Feature(f"spent_{w}", "major units", f"their value in {w}, this one included", w) for w in WINDOW_NAMES),
+    *(Feature(f"mean_{w}", "major units", f"their mean value in {w}", w) for w in WINDOW_NAMES[_DAY:]),
+    Feature(
+        "amount_over_mean_30d", "ratio", "this value over the mean of the orders before it in 30 d, 1 if none", "30d"
+    ),
+    Feature("amount_deviations_30d", "standard deviations", "this value's distance above that mean, 0 if below", "30d"),
+    Feature("since_order_seconds", "s", "since the user's order before, 0 if none in 30 d", "30d"),
+    Feature("has_ordered", "0 or 1", "the user ordered in the 30 d before", "30d"),
     Feature("hour", "h", "hour of the day, UTC"),
     Feature("is_weekend", "0 or 1", "Saturday or Sunday, UTC"),
     Feature("is_night", "0 or 1", "before 06:00 UTC"),

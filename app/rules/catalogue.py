@@ -20,6 +20,7 @@ from app.features.words import value_in_words
 from app.rules.language.nodes import Type
 from app.rules.language.values import Column, Flags, Numbers, Texts
 from app.velocity.catalogue import BY_NAME as VELOCITIES
+from app.velocity.catalogue import RISK_TEAM
 from app.velocity.definitions import Velocity
 from app.velocity.joined import Joined
 from schemas.events import Order
@@ -47,7 +48,11 @@ _UNITS: Final[Mapping[str, str]] = {"ts": "ms", "value": "major units", "account
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A name that rules may use, and what it means; ``label`` is that in the few words that a reason has."""
+    """A name that rules may use, and what it means; ``label`` is that in the few words that a reason has.
+
+    ``window`` is what it looks back over, ``owner`` the team that answers for how it is computed; both are empty where
+    it is a field of the event.
+    """
 
     name: str
     type: Type
@@ -55,6 +60,8 @@ class Field:
     unit: str
     source: str
     label: str = ""
+    window: str = ""
+    owner: str = ""
 
 
 class Catalogue:
@@ -93,17 +100,26 @@ def _feature_field(feature: Feature) -> Field:
     type_ = Type.FLAG if feature.unit == "0 or 1" else Type.NUMBER
     source = "session" if feature.name.startswith("session_") else "user"
     meaning = feature.meaning.partition(", 0 if")[0] if feature.name in _UNKNOWN_UNLESS else feature.meaning
-    return Field(feature.name, type_, meaning, feature.unit, source)
+    return Field(feature.name, type_, meaning, feature.unit, source, window=feature.window, owner=RISK_TEAM)
 
 
 def _velocity_field(velocity: Velocity) -> Field:
-    return Field(velocity.name, Type.NUMBER, velocity.meaning, velocity.unit, "velocity", velocity.label)
+    return Field(
+        velocity.name,
+        Type.NUMBER,
+        velocity.meaning,
+        velocity.unit,
+        "velocity",
+        velocity.label,
+        f"{velocity.window}{velocity.delay}",
+        velocity.owner,
+    )
 
 
 def _model_fields() -> list[Field]:
     return [
-        Field(MODEL_PROBABILITY, Type.NUMBER, "probability of fraud by the model", "", "model"),
-        Field(MODEL_SCORE, Type.NUMBER, "the model's score", "0 to 100", "model"),
+        Field(MODEL_PROBABILITY, Type.NUMBER, "probability of fraud by the model", "", "model", owner=RISK_TEAM),
+        Field(MODEL_SCORE, Type.NUMBER, "the model's score", "0 to 100", "model", owner=RISK_TEAM),
     ]
 
 

@@ -28,6 +28,7 @@ _UNKNOWN_UNLESS: Final = {
     "since_purchase_seconds": "has_purchased",
     "since_add_seconds": "has_added",
 }
+INTENT_TEAM: Final = "intent"
 _FOR_MODELS: Final = {"product_bucket", "category_bucket", "hour_sine", "hour_cosine"}
 _COLUMNS: Final = {
     feature.name: place for place, feature in enumerate(CLICK_FEATURES) if feature.name not in _FOR_MODELS
@@ -57,6 +58,8 @@ def session_catalogue() -> Catalogue:
             feature.unit,
             "session",
             feature.meaning.partition(", ")[0],
+            feature.window,
+            INTENT_TEAM,
         )
         for feature in CLICK_FEATURES
         if feature.name in _COLUMNS

@@ -197,6 +197,11 @@ class Velocity:
         return WINDOWS_MS[self.window]
 
     @property
+    def delay(self) -> str:
+        """When the window ended, in words; empty where that is now."""
+        return f" that ended {_told(self.delay_ms)} ago" if self.delay_ms else ""
+
+    @property
     def unit(self) -> str:
         """Of the values."""
         return _plural(self.of) if self.of else _UNITS[self.aggregate]
@@ -212,8 +217,7 @@ class Velocity:
     @property
     def meaning(self) -> str:
         """How it is computed, in words."""
-        delay = f" that ended {_told(self.delay_ms)} ago" if self.delay_ms else ""
-        at = f"at the same {self.entity} in the {self.window}{delay}"
+        at = f"at the same {self.entity} in the {self.window}{self.delay}"
         if self.of:
             return f"distinct {_plural(self.of)} of the orders {at}, this one included"
         limit = "" if self.limit is None else f", of a value of {self.limit} at most and not unusual for their user,"
