@@ -119,16 +119,5 @@ def joined_asks(parts: Sequence[Asks]) -> Asks:
     )
 
 
-def joined_labels(parts: Sequence[Labels]) -> Labels:
-    """Labels one part after the other."""
-    return Labels(
-        turn=_joined([part.turn for part in parts], np.int64),
-        ts=_joined([part.ts for part in parts], np.int64),
-        user=_joined([part.user for part in parts], np.uint64),
-        order=_joined([part.order for part in parts], np.uint64),
-        bad=_joined([part.bad for part in parts], np.bool_),
-    )
-
-
 def _joined(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
     return np.concatenate([np.zeros(0, dtype), *parts])
