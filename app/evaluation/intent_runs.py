@@ -12,6 +12,7 @@ from app.models.manifest import DataFile
 from app.models.runtime import IntentModel, load_intent
 from app.replay.recording import open_recording
 from app.state.columns import Lifetimes
+from app.training.choices import choices
 from app.training.click_sets import ClickSet, labelled, read_click_set
 from app.training.measuring import Past, evaluated
 from app.training.rows import click_rows
@@ -50,13 +51,18 @@ def figures_of(wanted: Wanted, lifetimes: Lifetimes) -> dict[str, object]:
     model, source = load_intent(wanted.repository, wanted.model, wanted.version), SOURCES[wanted.name]
     if wanted.data is None:
         one = read_click_set(source, wanted.sets, lifetimes, _unwatched)
-        return evaluated(one, one.part == MEASURE, _before_measured(wanted, model), Past.of(one)).told()
+        return _figures(one, _before_measured(wanted, model), Past.of(one), one)
     files = _files_like(source, wanted.data)
     known = _known(files, wanted.sets, lifetimes)
     history = wanted.history or _own_days(wanted, files, wanted.data, known)
     one = _file_set(files, wanted.data, history, lifetimes)
     past = None if known is None else Past.of(one, known)
-    return evaluated(one, one.part == MEASURE, model, past).told() | {"history": history}
+    return _figures(one, model, past, known) | {"history": history}
+
+
+def _figures(one: ClickSet, model: IntentModel, past: Past | None, known: ClickSet | None) -> dict[str, object]:
+    rows = one.part == MEASURE
+    return evaluated(one, rows, model, past).told() | {"choices": choices(one, rows, model, known)}
 
 
 def _before_measured(wanted: Wanted, model: IntentModel) -> IntentModel:

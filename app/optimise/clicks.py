@@ -14,7 +14,8 @@ from app.optimise.quantising import computed_in_int8, stored_in_int8
 from app.optimise.subject import Figures, Recipe
 from app.state.rows import HIDDEN_UNITS
 from app.training.click_sets import ClickSet
-from app.training.figures import binary_figures, intent_figures
+from app.training.curves import page, panels_of
+from app.training.figures import binary_figures, class_figures
 from app.training.sources import LEARN, MEASURE
 
 Floats = NDArray[np.float32]
@@ -67,8 +68,13 @@ class Clicks:
             purchase = binary_figures(one.labels.purchase[rows], scores[1][rows])
             del purchase["rate"]
             found[f"{one.name}: purchase"] = purchase
-            found[f"{one.name}: intent"] = intent_figures(one.labels.intent[rows], scores[0][rows])
+            found[f"{one.name}: intent"] = class_figures(one.labels.intent[rows], scores[0][rows])
         return found
+
+    def curves(self, graph: bytes) -> str:
+        """Of all that a variant answers about the third parts."""
+        model = IntentModel(graph, "intent", "variant")
+        return page([row for one in self._sets for row in panels_of(one, one.part == MEASURE, model)])
 
     def _pruned(self, graph: bytes, units: int) -> bytes:
         return pruned(graph, self._sample(graph), units)

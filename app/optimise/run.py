@@ -25,7 +25,7 @@ from app.state.columns import Lifetimes
 from app.text.ngrams import FEATURES
 from app.training.click_sets import read_click_set
 from app.training.progress import Reporter, bars
-from app.training.storing import MEASURED_FILE, REPORT_FILE, Trained, store
+from app.training.storing import CURVES_FILE, MEASURED_FILE, REPORT_FILE, Trained, store
 from app.training.text import SEED
 from app.training.text_sets import written_and_made
 
@@ -125,7 +125,7 @@ def optimised(
     put_into(stored.path.parent / REPORT_FILE, part)
     if not keep or chosen is variants[0]:
         return Outcome(variants, chosen, None)
-    version = _keep(repository, stored, recipes[chosen.name], variants[0], chosen, created)
+    version = _keep(repository, stored, recipes[chosen.name], variants[0], chosen, subject, created)
     put_into(repository / stored.manifest.name / version / REPORT_FILE, part)
     return Outcome(variants, chosen, version)
 
@@ -145,7 +145,13 @@ def _before_measured(stored: StoredModel) -> bytes:
 
 
 def _keep(
-    repository: Path, stored: StoredModel, recipe: Recipe, original: Measured, chosen: Measured, created: str
+    repository: Path,
+    stored: StoredModel,
+    recipe: Recipe,
+    original: Measured,
+    chosen: Measured,
+    subject: Subject,
+    created: str,
 ) -> str:
     """Store the variant of ``stored`` as its newest version, and return that."""
     manifest, graph = stored.manifest, recipe.make(stored.graph)
@@ -164,8 +170,10 @@ def _keep(
         },
         golden=None if manifest.golden is None else _golden(graph, manifest, manifest.golden),
     )
-    before = stored.path.parent / MEASURED_FILE
-    files = {MEASURED_FILE: recipe.make(before.read_bytes())} if before.is_file() else {}
+    basis = recipe.make(_before_measured(stored))
+    files = {CURVES_FILE: subject.curves(basis).encode()}
+    if (stored.path.parent / MEASURED_FILE).is_file():
+        files[MEASURED_FILE] = basis
     store(repository, Trained(graph, kept, files))
     return version
 

@@ -30,3 +30,7 @@ class Subject(Protocol):
     def figures(self, graph: bytes) -> Figures:
         """How good a variant is, on data that no variant is made with."""
         ...
+
+    def curves(self, graph: bytes) -> str:
+        """The drawing that lies beside a variant that is kept."""
+        ...

@@ -11,7 +11,7 @@ from app.optimise.subject import Figures, Recipe
 from app.optimise.text_pruning import pruned
 from app.text.languages import language_of
 from app.text.ngrams import bag_of
-from app.training.text import told_of
+from app.training.text import curves_of, told_of
 from app.training.text_figures import text_figures
 
 _UNITS = (48, 32)
@@ -59,6 +59,10 @@ class Texts:
                 "language_accuracy": round(right / len(texts), 4),
             }
         return found
+
+    def curves(self, graph: bytes) -> str:
+        """How sure intents may be taken to be, on the texts that chose the model."""
+        return curves_of(TextModel(session_of(graph), "text", "variant"), {})
 
     def _smaller(self, graph: bytes, units: int, refit: bool) -> bytes:
         return pruned(graph, self._learned, units, refit)

@@ -42,9 +42,7 @@ def panels_of(one: ClickSet, rows: NDArray[np.bool_], model: IntentModel) -> Ite
         yield (
             f"{one.name}: {name}",
             [
-                Panel("ROC", "false positive rate", "true positive rate", _roc(right, answer), diagonal=True),
-                Panel("precision and recall", "recall", "precision", _precision_recall(right, answer)),
-                Panel("calibration", "said", "happened", calibration(right, answer), diagonal=True),
+                *panels(right, answer),
                 Panel(
                     f"AUC at click {', '.join(map(str, PREFIXES))}",
                     "",
@@ -53,6 +51,15 @@ def panels_of(one: ClickSet, rows: NDArray[np.bool_], model: IntentModel) -> Ite
                 ),
             ],
         )
+
+
+def panels(right: NDArray[np.bool_], answer: NDArray[np.floating]) -> list[Panel]:
+    """What probabilities [n] of what is ``right`` [n] are worth at every threshold, and whether they come true."""
+    return [
+        Panel("ROC", "false positive rate", "true positive rate", _roc(right, answer), diagonal=True),
+        Panel("precision and recall", "recall", "precision", _precision_recall(right, answer)),
+        Panel("calibration", "said", "happened", calibration(right, answer), diagonal=True),
+    ]
 
 
 def calibration(right: NDArray[np.bool_], answer: NDArray[np.floating]) -> Points:

@@ -15,8 +15,6 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from schemas.outputs import INTENTS
-
 Values = NDArray[np.floating[Any]]
 
 _LEAST = 1e-7
@@ -34,15 +32,15 @@ def binary_figures(truth: NDArray[Any], probability: Values) -> dict[str, float]
     )
 
 
-def intent_figures(truth: NDArray[np.int64], probabilities: Values) -> dict[str, float]:
-    """Accuracy, macro-F1 (over the intents that occur) and log-loss of probabilities [n, 7] against intents [n]."""
+def class_figures(truth: NDArray[np.int64], probabilities: Values) -> dict[str, float]:
+    """Accuracy, macro-F1 (over the classes that occur) and log-loss of probabilities [n, K] against classes [n]."""
     wide = np.clip(probabilities.astype(np.float64), _LEAST, 1)
     wide /= wide.sum(axis=1, keepdims=True)
     present = np.unique(truth)
     return _rounded(
         accuracy=accuracy_score(truth, wide.argmax(axis=1)),
         macro_f1=f1_score(truth, wide.argmax(axis=1), labels=present, average="macro", zero_division=0),
-        log_loss=log_loss(truth, wide, labels=np.arange(len(INTENTS))),
+        log_loss=log_loss(truth, wide, labels=np.arange(wide.shape[1])),
     )
 
 

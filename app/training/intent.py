@@ -18,9 +18,10 @@ from app.models.runtime import IntentModel
 from app.state.columns import Lifetimes
 from app.state.rows import HIDDEN_UNITS
 from app.training.baselines import logistic_intents, prior_intents
+from app.training.choices import choices
 from app.training.click_sets import ClickSet, learned_reference, read_click_set
 from app.training.curves import page, panels_of
-from app.training.figures import best_threshold, intent_figures
+from app.training.figures import best_threshold, class_figures
 from app.training.fitting import Inputs, calibration_of, fitted_on_all, fitted_on_past
 from app.training.gru import GruSettings
 from app.training.intent_weights import HEADS, OPSET, Calibration, IntentWeights, calibrated
@@ -129,6 +130,7 @@ def _figures(sets: Sequence[ClickSet], model: IntentModel, reporter: Reporter) -
             figures[f"{one.name}: {question}"] = found.by_model()
         if one.labels.purchase.any():
             figures[f"{one.name}: intent"] = _intent_figures(one, model)
+        figures[f"{one.name}: next_action"] = choices(one, rows, model, one)["next_action"]
         advance(1)
     return figures
 
@@ -140,9 +142,9 @@ def _intent_figures(one: ClickSet, model: IntentModel) -> dict[str, dict[str, fl
     intent, probabilities = one.labels.intent, one.scored(model)[0]
     guess = logistic_intents(scaling.apply(numbers[learn]), intent[learn], scaling.apply(numbers[measure]))
     return {
-        "model": intent_figures(intent[measure], probabilities[measure]),
-        "prior": intent_figures(intent[measure], prior_intents(intent[learn], int(measure.sum()))),
-        "logistic": intent_figures(intent[measure], guess),
+        "model": class_figures(intent[measure], probabilities[measure]),
+        "prior": class_figures(intent[measure], prior_intents(intent[learn], int(measure.sum()))),
+        "logistic": class_figures(intent[measure], guess),
     }
 
 

@@ -65,6 +65,8 @@ def questions(one: ClickSet) -> dict[str, Truth]:
         "purchase": Truth(one.labels.purchase, always),
         "purchase_24h": Truth(one.outlook.within_day, one.outlook.day_known_until(one.rows.ts.max())),
         "session_end": Truth(one.outlook.ends, always),
+        "abandonment": Truth(one.labels.abandons, always),
+        "same_category": Truth(one.outlook.same_category, one.outlook.category_known),
     }
     return {name: truth for name, truth in found.items() if truth.right.any()}
 
@@ -142,6 +144,8 @@ def answered(one: ClickSet, model: IntentModel) -> dict[str, Floats]:
         "purchase": purchase,
         "purchase_24h": outlook[:, OUTLOOK.index("purchase_24h")],
         "session_end": outlook[:, SESSION_ENDS],
+        "abandonment": outlook[:, OUTLOOK.index("abandonment")],
+        "same_category": outlook[:, OUTLOOK.index("same_category")],
     }
     return {name: answer for name, answer in found.items() if np.isfinite(answer).all()}
 

@@ -17,6 +17,7 @@ from app.models.session import session_of
 from app.state.columns import Lifetimes
 from app.training.baselines import logistic
 from app.training.calibrating import log_odds, platt, probability
+from app.training.curves import page, panels
 from app.training.figures import binary_figures, card_precision
 from app.training.intent_weights import OPSET
 from app.training.order_sets import DAY_MS
@@ -24,7 +25,7 @@ from app.training.payment_sets import Payments, read_payments
 from app.training.progress import Reporter
 from app.training.scaling import fit_scaling
 from app.training.sources import PAYMENTS
-from app.training.storing import Trained
+from app.training.storing import CURVES_FILE, Trained
 from app.training.trees import Trees, trees_graph, trees_of
 
 LEARN = datetime(2018, 7, 25, tzinfo=UTC), datetime(2018, 8, 1, tzinfo=UTC)
@@ -84,7 +85,9 @@ def fit_payments(rows: Payments, described: DataFile, version: str, created: str
         calibration={"slope": slope, "offset": offset},
         score_mapping=mapping,
     )
-    return Trained(graph, manifest)
+    said = model.score(rows.features[measure]).probability
+    curves = page([(f"{PAYMENTS.name}: fraud", panels(rows.fraud[measure], said))])
+    return Trained(graph, manifest, {CURVES_FILE: curves.encode()})
 
 
 def measured(rows: Payments, measure: NDArray[np.bool_], model: RiskModel) -> dict[str, float]:

@@ -19,6 +19,7 @@ from app.models.session import session_of
 from app.state.columns import Lifetimes
 from app.training.baselines import logistic
 from app.training.calibrating import platt, probability
+from app.training.curves import page, panels
 from app.training.figures import binary_figures, card_precision
 from app.training.intent_weights import OPSET
 from app.training.learnable import require_learnable
@@ -28,7 +29,7 @@ from app.training.ramps import fit_ramps
 from app.training.risk_graph import RiskWeights, risk_graph
 from app.training.scaling import fit_scaling
 from app.training.sources import CHOOSE, LEARN, MEASURE, ORDER_SHOP, PAYMENTS
-from app.training.storing import Trained
+from app.training.storing import CURVES_FILE, Trained
 
 SEED = 20_260_101
 Floats = NDArray[np.float32]
@@ -94,7 +95,7 @@ def fit_risk(sets: Sequence[OrderSet], version: str, created: str) -> Trained:
         score_mapping=mapping,
         reference=_reference(sets, model),
     )
-    return Trained(graph, manifest)
+    return Trained(graph, manifest, {CURVES_FILE: _curves(sets, model).encode()})
 
 
 def _learned(sets: Sequence[OrderSet]) -> RiskWeights:
@@ -151,9 +152,7 @@ def _figures(sets: Sequence[OrderSet], model: RiskModel) -> Figures:
     figures: Figures = {}
     for one in sets:
         learn = one.part == LEARN
-        measure = one.part == MEASURE
-        if one.name == PAYMENTS.name:
-            measure &= one.unknown(int(PAYMENTS.split.choose_from.timestamp() * 1000))
+        measure = _measured(one)
         scaling = fit_scaling(one.rows.features[learn], np.ones(int(learn.sum())))
         inputs = scaling.apply(one.rows.features)
         scored = {
@@ -163,6 +162,24 @@ def _figures(sets: Sequence[OrderSet], model: RiskModel) -> Figures:
         }
         figures[one.name] = {name: _of(one, measure, values) for name, values in scored.items()}
     return figures
+
+
+def _measured(one: OrderSet) -> Flags:
+    """Orders [n] of the third part; of the handbook without cards that were known as stolen before."""
+    measure = one.part == MEASURE
+    if one.name == PAYMENTS.name:
+        measure &= one.unknown(int(PAYMENTS.split.choose_from.timestamp() * 1000))
+    return np.asarray(measure)
+
+
+def _curves(sets: Sequence[OrderSet], model: RiskModel) -> str:
+    measured = [(one, _measured(one)) for one in sets]
+    return page(
+        [
+            (f"{one.name}: fraud", panels(one.fraud[rows], model.score(one.rows.features[rows]).probability))
+            for one, rows in measured
+        ]
+    )
 
 
 def _of(one: OrderSet, measure: Flags, values: NDArray[np.floating[Any]]) -> dict[str, float]:

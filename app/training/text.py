@@ -1,12 +1,13 @@
 """Trains and measures the text model."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.models.golden import golden_of
 from app.models.manifest import Figures, Manifest, Tensor
@@ -16,9 +17,10 @@ from app.state.columns import Lifetimes
 from app.text.languages import language_of
 from app.text.ngrams import FEATURES, bag_of
 from app.training.corpus.load import chosen_by
+from app.training.curves import page, panels
 from app.training.figures import binary_figures
 from app.training.progress import Reporter
-from app.training.storing import Trained
+from app.training.storing import CURVES_FILE, Trained
 from app.training.text_baselines import linear_svm, logistic, prior
 from app.training.text_figures import Told, log_odds, shares, text_figures
 from app.training.text_graph import OPSET, TextWeights, beside, text_graph
@@ -47,8 +49,10 @@ def train_text(
     texts = read_texts(data, quick, recipe.seed, reporter.stage("read texts", 5))
     weights = _learned(TextSet(counted(texts.texts), np.stack(texts.truth)), recipe, reporter)
     graph = text_graph(weights, {head.name: head.size for head in HEADS})
-    metrics = _metrics(TextModel(session_of(graph), "text", version), texts, reporter.stage("measure", 3))
-    return Trained(graph, _manifest(graph, texts, version, created, metrics))
+    model = TextModel(session_of(graph), "text", version)
+    metrics = _metrics(model, texts, reporter.stage("measure", 3))
+    curves = curves_of(model, texts.held_out)
+    return Trained(graph, _manifest(graph, texts, version, created, metrics), {CURVES_FILE: curves.encode()})
 
 
 def _learned(texts: TextSet, recipe: Recipe, reporter: Reporter) -> TextWeights:
@@ -90,19 +94,41 @@ def _feelings(
     model: TextModel, what: str, held: Sequence[str], values: Sequence[float], texts: LabelledTexts
 ) -> dict[str, dict[str, float]]:
     """How well a single output tells texts above the middle from those below, beside a logistic regression."""
-    name = what.split(": ")[1]
-    scores = model.score(bag_of(held), len(held))
-    column = np.stack(texts.truth)[:, PLACES[name]]
+    column = np.stack(texts.truth)[:, PLACES[_feeling(what)]]
     known = np.isfinite(column).nonzero()[0]
     labels = [str(value > _MIDDLE) for value in column[known].tolist()]
     told = logistic([texts.texts[place] for place in known.tolist()], labels, held)
     truth = np.array(values) > _MIDDLE
     found = {
-        "model": scores.satisfied if name == "satisfied" else scores.solved,
+        "model": _felt(model, what, held),
         "prior": np.full(len(held), (column[known] > _MIDDLE).mean()),
         "logistic": told.evidence[:, list(told.names).index("True")],
     }
     return {by: binary_figures(truth, probability) for by, probability in found.items()}
+
+
+def _feeling(what: str) -> str:
+    return what.split(": ")[1]
+
+
+def _felt(model: TextModel, what: str, held: Sequence[str]) -> NDArray[np.float32]:
+    scores = model.score(bag_of(held), len(held))
+    return scores.satisfied if _feeling(what) == "satisfied" else scores.solved
+
+
+def curves_of(model: TextModel, held_out: Mapping[str, tuple[Sequence[str], Sequence[float]]]) -> str:
+    """The curves of the feelings in ``held_out`` texts, and of how sure an intent that is named may be taken to be, on
+    the texts that chose."""
+    rows = []
+    for language in ("zh", "en"):
+        examples = chosen_by(language)
+        told = told_of(model.score(bag_of([one.text for one in examples]), len(examples)).intents)
+        named = [told.names[place] for place in told.evidence.argmax(axis=1)]
+        right = np.array([name == one.query_intent for name, one in zip(named, examples, strict=True)])
+        rows.append((f"chosen_{language}: the intent named is right", panels(right, told.evidence.max(axis=1))))
+    for what, (held, values) in held_out.items():
+        rows.append((what, panels(np.array(values) > _MIDDLE, _felt(model, what, held))))
+    return page(rows)
 
 
 def told_of(intents: np.ndarray, names: Sequence[str] = QUERY_INTENTS) -> Told:

@@ -57,6 +57,7 @@ def test_a_file_is_scored_whole_with_the_names_of_the_contract(
     assert found["model"] == "intent/3"
     assert {"auc", "average_precision", "by_prefix"} <= found.keys()
     assert "1" in found["by_prefix"]  # type: ignore[operator]
+    assert found["choices"].keys() == {"intent"}, "it says nothing else"  # type: ignore[attr-defined]
 
 
 def test_what_came_before_is_replayed_and_not_measured(
@@ -105,6 +106,11 @@ def test_baselines_learn_from_the_set_where_it_is_at_hand(
     assert baselines.keys() == {"prior", "logistic", "gradient_boosted_trees"}
     assert baselines["prior"]["auc"] == 0.5
     assert baselines["logistic"]["auc"] > 0.5  # it has seen these very rows
+    choices = found["choices"]
+    assert isinstance(choices, dict)
+    for beside in choices.values():
+        assert beside.keys() == {"model", "prior", "transitions"}
+        assert beside["transitions"]["log_loss"] < beside["prior"]["log_loss"]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +156,7 @@ def test_only_what_happens_in_a_set_is_asked() -> None:
     assert next(iter(questions(one))) == "purchase"
     types = np.zeros_like(rows.type)
     bare = type(rows)(rows.user, rows.session, types, rows.ts, rows.started_at, rows.features)
-    assert list(questions(labelled("bare", bare, one.part, one.described, ""))) == ["session_end"]
+    assert list(questions(labelled("bare", bare, one.part, one.described, ""))) == ["session_end", "same_category"]
 
 
 def test_an_area_from_a_ranking_is_the_usual_one_with_ties_and_weights() -> None:

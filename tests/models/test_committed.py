@@ -46,7 +46,8 @@ def test_a_manifest_says_where_its_model_lies_and_what_it_beat(folder: Path) -> 
     assert (manifest.name, manifest.version) == (folder.parent.name, folder.name)
     assert manifest.metrics
     for figures in manifest.metrics.values():
-        assert {"model", "prior", "logistic"} <= figures.keys()
+        assert {"model", "prior"} <= figures.keys()
+        assert figures.keys() & {"logistic", "transitions"}
         assert figures["model"]["log_loss"] < figures["prior"]["log_loss"]
     files = {path.name for path in folder.iterdir()}
     assert ALWAYS <= files <= {*ALWAYS, MEASURED_FILE, CURVES_FILE}

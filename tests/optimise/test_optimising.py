@@ -27,7 +27,7 @@ from app.state.rows import HIDDEN_UNITS
 from app.training.click_sets import ClickSet, read_click_set
 from app.training.progress import Silent
 from app.training.sources import SHOP, Split
-from app.training.storing import REPORT_FILE
+from app.training.storing import CURVES_FILE, REPORT_FILE
 from tests.models.repositories import COMMITTED, add_version
 from tests.training.recordings import LIFETIMES, ignored
 
@@ -175,6 +175,8 @@ def test_all_variants_of_a_click_model_are_measured_told_in_its_report_and_load(
     assert INTENT.checked(repository, "intent", "2", "cpu").version == "2"
     kept = read_manifest(repository / "intent" / "2" / "manifest.json")
     assert {"model", "original", "prior", "logistic"} <= kept.metrics["shop: purchase"].keys()
+    assert f"]({CURVES_FILE})" in (repository / "intent" / "2" / REPORT_FILE).read_text(encoding="utf-8")
+    assert ">shop: abandonment<" in (repository / "intent" / "2" / CURVES_FILE).read_text(encoding="utf-8")
     assert (repository / "intent" / "2" / MODEL_FILE).stat().st_size < (stored.path).stat().st_size
 
 
@@ -202,6 +204,7 @@ def test_variants_of_a_text_model_are_narrower_and_answer_alike() -> None:
     assert len(small) < len(stored.graph) * 0.8
     assert subject.figures(subject.recipes()["float32"].make(stored.graph)) == subject.figures(stored.graph)
     assert subject.figures(small)["shopper zh"]["accuracy"] > 0.5
+    assert ">chosen_zh: the intent named is right<" in subject.curves(small)
 
 
 def test_a_variant_is_not_made_smaller_once_more_and_unnamed_gives_way_to_what_it_was_made_of(tmp_path: Path) -> None:

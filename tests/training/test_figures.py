@@ -4,7 +4,7 @@ import numpy as np
 
 from app.training.baselines import logistic_intents, prior_intents
 from app.training.calibrating import log_odds, platt, probability, temperature
-from app.training.figures import auc_gain, best_threshold, binary_figures, card_precision, intent_figures
+from app.training.figures import auc_gain, best_threshold, binary_figures, card_precision, class_figures
 
 
 def test_a_constant_has_no_ranking_and_the_rate_as_its_precision() -> None:
@@ -24,7 +24,7 @@ def test_the_best_threshold_is_the_lowest_probability_worth_a_yes() -> None:
 
 def test_macro_f1_is_over_the_intents_that_occur() -> None:
     truth = np.array([0, 0, 3])
-    figures = intent_figures(truth, np.eye(7)[truth])
+    figures = class_figures(truth, np.eye(7)[truth])
     assert (figures["macro_f1"], figures["accuracy"]) == (1.0, 1.0)
 
 

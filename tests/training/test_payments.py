@@ -49,6 +49,7 @@ def test_it_learns_what_there_is_to_learn_and_says_where_a_team_should_look() ->
     figures = trained.manifest.metrics["payments_handbook"]
     assert figures["model"]["average_precision"] > figures["logistic"]["average_precision"] > 0.2
     assert figures["model"]["recall_at_1pct_fpr"] > 0.6
+    assert b">payments_handbook: fraud<" in trained.files["curves.svg"]
     mapping = trained.manifest.score_mapping
     assert mapping is not None
     assert 0 < mapping.p_elevated < mapping.p_highest < 1

@@ -9,8 +9,9 @@ import pytest
 from app.cli.errors import UsageProblem
 from app.evaluation.shopper.load import folded, held_out, shopper
 from app.models.session import session_of
-from app.models.text import OUTPUTS, TextModel, feeds_of
+from app.models.text import OUTPUTS, TextModel, feeds_of, read_text_model
 from app.text.ngrams import bag_of
+from app.training.text import curves_of
 from app.training.text_figures import Told, text_figures
 from app.training.text_graph import TextWeights, beside, sigmoid, text_graph
 from app.training.text_sets import HEADS, LabelledTexts, customer_turns, read_texts, truth_of, written_and_made
@@ -133,3 +134,11 @@ def test_figures_of_texts_out_of_scope_count_apart() -> None:
     assert found["accuracy"] == pytest.approx(2 / 3, abs=1e-4)
     assert (found["out_of_scope_auc"], found["out_of_scope_recall"]) == (1, 1)
     assert "out_of_scope_auc" not in text_figures(["a", "b"], Told(["a", "b"], evidence[:2]))
+
+
+def test_curves_show_how_sure_intents_and_feelings_may_be_taken_to_be() -> None:
+    repository = Path(__file__).resolve().parent.parent.parent / "onnx"
+    feelings = ["great, thank you", "this is awful", "never again", "love it"], [1.0, 0.0, 0.0, 1.0]
+    drawn = curves_of(read_text_model(repository, "text", None), {"reviews: satisfied": feelings})
+    assert all(f">{title}<" in drawn for title in ("chosen_en: the intent named is right", "reviews: satisfied"))
+    assert drawn.count("<polyline") == 9

@@ -59,12 +59,13 @@ def test_a_trained_intent_model_beats_the_prior_and_loads(
         CARD_FILE,
     }
     model = load_intent(tmp_path)
-    for question in ("purchase", "session_end"):
+    for question in ("purchase", "session_end", "abandonment"):
         figures = trained.manifest.metrics[f"shop: {question}"]
         assert figures["model"]["log_loss"] < figures["prior"]["log_loss"]
         assert {"logistic", "gradient_boosted_trees"} <= figures.keys()
-    intent = trained.manifest.metrics["shop: intent"]
-    assert intent["model"]["log_loss"] < intent["prior"]["log_loss"]
+    for question in ("intent", "next_action"):
+        figures = trained.manifest.metrics[f"shop: {question}"]
+        assert figures["model"]["log_loss"] < figures["prior"]["log_loss"]
     probabilities = clicks.scored(model).probabilities
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
@@ -87,6 +88,9 @@ def test_a_trained_risk_model_beats_the_prior_and_loads(orders: OrderSet, tmp_pa
     trained = fit_risk([orders], "1", CREATED)
     manifest = read_manifest(store(tmp_path, trained) / MANIFEST_FILE)
     assert manifest == msgspec.structs.replace(trained.manifest, golden=manifest.golden)
+    assert f"]({CURVES_FILE})" in (tmp_path / "risk" / "1" / REPORT_FILE).read_text()
+    drawn = (tmp_path / "risk" / "1" / CURVES_FILE).read_text()
+    assert all(f">{title}<" in drawn for title in ("shop: fraud", "ROC", "precision and recall", "calibration"))
     assert manifest.golden is not None
     figures = manifest.metrics["shop"]
     assert figures["model"]["average_precision"] > 2 * figures["prior"]["average_precision"]
