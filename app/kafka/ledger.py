@@ -1,7 +1,7 @@
 """The commit barrier: how far each input partition is durable, and how far that has been committed."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from app.kafka.fetched import Partition
 
@@ -32,20 +32,8 @@ class Ledger:
         for tp in partitions:
             self._accounts.pop(_plain(tp), None)
 
-    def begin(self, tp: Partition, next_offset: int) -> None:
-        """Say that the inputs up to `next_offset` are in work, so that later ones cannot overtake them.
-
-        Pieces begin in rising offset order and may become durable in any order. Work that is always made
-        durable in order needs no `begin`.
-
-        Raises:
-            ValueError: if the piece ends at or below one that began before it.
-        """
-        if account := self._accounts.get(_plain(tp)):
-            account.begin(tp, next_offset)
-
     def mark_durable(self, tp: Partition, next_offset: int, generation: int | None = None) -> None:
-        """Say that every output and changelog record of the piece ending at `next_offset` is acknowledged.
+        """Say that every output and changelog record of the inputs before `next_offset` is acknowledged.
 
         Ignored for a partition that is not owned, and for a `generation` (where given) that is not the
         one it was assigned in: the work of an earlier generation says nothing about what is read now.
@@ -53,10 +41,11 @@ class Ledger:
         account = self._accounts.get(_plain(tp))
         if account is None or generation not in (None, account.generation):
             return
-        before = account.durable
-        account.mark_durable(next_offset)
-        if self._on_durable and account.durable is not None and account.durable != before:
-            self._on_durable(_plain(tp), account.durable)
+        if account.durable is not None and next_offset <= account.durable:
+            return
+        account.durable = next_offset
+        if self._on_durable:
+            self._on_durable(_plain(tp), next_offset)
 
     def owned(self) -> frozenset[Partition]:
         """The partitions that have accounts."""
@@ -82,34 +71,13 @@ class Ledger:
                 account.committed = offset
 
 
+@dataclass(slots=True)
 class _Account:
-    """One partition's pieces in flight, in offset order, and the frontier below them."""
+    """What is durable of one partition, and what of that the broker has."""
 
-    __slots__ = ("_done", "_open", "committed", "durable", "generation")
-
-    def __init__(self, generation: int) -> None:
-        self.generation = generation
-        self.durable: int | None = None
-        self.committed: int | None = None
-        self._open: deque[int] = deque()
-        self._done: set[int] = set()
-
-    def begin(self, tp: Partition, next_offset: int) -> None:
-        if self._open and next_offset <= self._open[-1]:
-            raise ValueError(f"{tp}: a piece ending at {next_offset} began after one ending at {self._open[-1]}")
-        self._open.append(next_offset)
-
-    def mark_durable(self, next_offset: int) -> None:
-        self._done.add(next_offset)
-        while self._open and self._open[0] in self._done:
-            self._advance(self._open.popleft())
-        limit = self._open[0] if self._open else None
-        for offset in [done for done in self._done if limit is None or done < limit]:
-            self._advance(offset)
-
-    def _advance(self, offset: int) -> None:
-        self._done.discard(offset)
-        self.durable = offset if self.durable is None else max(self.durable, offset)
+    generation: int
+    durable: int | None = None
+    committed: int | None = None
 
 
 def _plain(tp: Partition) -> Partition:
