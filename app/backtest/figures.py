@@ -1,6 +1,6 @@
 """The figures of a backtest: what each rule met and was right about, what was stopped, and what would change.
 
-An order that no label speaks of counts as good. Money is the orders' value, in whatever currency they were in.
+An order that no label speaks of counts as good. Money is the orders' value, by currency.
 """
 
 from collections import Counter
@@ -27,10 +27,11 @@ _MOST_PAIRS = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
-    """Which orders [m] were frauds, and their values [m]."""
+    """Which orders [m] were frauds, and their values [m], in major units of their currencies [m]."""
 
     fraud: Flags
     value: NDArray[np.float64]
+    currency: NDArray[np.str_]
 
     def quality(self, flagged: Flags) -> dict[str, Any]:
         """How right it is to flag these orders [m]."""
@@ -41,14 +42,19 @@ class Truth:
             "frauds": caught,
             "precision": round(caught / count, 4) if count else None,
             "recall": round(caught / frauds, 4) if frauds else None,
-            "money": {"fraud": _money(self.value[right]), "good": _money(self.value[flagged & ~self.fraud])},
+            "money": {"fraud": self.money(right), "good": self.money(flagged & ~self.fraud)},
         }
+
+    def money(self, flagged: Flags) -> dict[str, float]:
+        """The value of these orders [m], by currency."""
+        value, currency = self.value[flagged], self.currency[flagged]
+        return {str(one): round(float(value[currency == one].sum()), 2) for one in np.unique(currency)}
 
 
 def truth_of(judged: JudgedOrders, outcomes: Outcomes) -> Truth:
     """What turned out of the orders that were judged."""
     known = outcomes.known
-    return Truth(np.array([known.get(order, False) for order in judged.ids], np.bool_), judged.value)
+    return Truth(np.array([known.get(order, False) for order in judged.ids], np.bool_), judged.value, judged.currency)
 
 
 def figures(ruleset: Ruleset, judged: JudgedOrders, outcomes: Outcomes) -> dict[str, Any]:
@@ -94,7 +100,7 @@ def changes(old: JudgedOrders, new: JudgedOrders, outcomes: Outcomes) -> dict[st
 
 def _stopped(judged: JudgedOrders, truth: Truth) -> dict[str, Any]:
     stopped = judged.action >= STOPPING_FROM
-    return truth.quality(stopped) | {"missed": truth.quality(~stopped & truth.fraud)["money"]["fraud"]}
+    return truth.quality(stopped) | {"missed": truth.money(~stopped & truth.fraud)}
 
 
 def _met(hits: Sequence[tuple[tuple[str, str], ...]]) -> dict[str, list[int]]:
@@ -134,7 +140,3 @@ def _labels(judged: JudgedOrders, outcomes: Outcomes) -> dict[str, int]:
         "repeated": outcomes.repeated,
         "contradicting": outcomes.contradicting,
     }
-
-
-def _money(values: NDArray[np.float64]) -> float:
-    return round(float(values.sum()), 2)

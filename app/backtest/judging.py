@@ -24,13 +24,14 @@ LEGITIMATE = "legitimate"
 class JudgedOrders:
     """Orders [m] in the order of processing.
 
-    ``action`` is the severity of what was decided, ``score`` -1 where there was none; ``hits`` are the rules that each
-    met, by id and mode; ``shadowed`` names the rules that the guard put in shadow; ``met`` is which sessions met which
-    rules.
+    ``value`` is in major units of ``currency``, ``action`` the severity of what was decided, ``score`` -1 where there
+    was none; ``hits`` are the rules that each met, by id and mode; ``shadowed`` names the rules that the guard put in
+    shadow; ``met`` is which sessions met which rules.
     """
 
     ids: list[str]
     value: NDArray[np.float64]
+    currency: NDArray[np.str_]
     action: NDArray[np.int8]
     score: NDArray[np.int8]
     hits: list[tuple[tuple[str, str], ...]]
@@ -45,6 +46,7 @@ class JudgedOrders:
         return JudgedOrders(
             [self.ids[place] for place in keep],
             self.value[keep],
+            self.currency[keep],
             self.action[keep],
             self.score[keep],
             [self.hits[place] for place in keep],
@@ -93,6 +95,7 @@ def collected(parts: Iterable[ScoredOrders], met: Sequence[MetRule]) -> JudgedOr
     """What was decided on the orders of some steps, and which rules sessions ``met`` in them."""
     ids: list[str] = []
     values: list[float] = []
+    currencies: list[str] = []
     actions: list[int] = []
     scores: list[int] = []
     hits: list[tuple[tuple[str, str], ...]] = []
@@ -102,13 +105,21 @@ def collected(parts: Iterable[ScoredOrders], met: Sequence[MetRule]) -> JudgedOr
             order, verdict = scored.orders[place], scored.verdicts[place]
             ids.append(order.order_id)
             values.append(order.value)
+            currencies.append(order.currency)
             actions.append(SEVERITY[verdict.action])
             scores.append(-1 if verdict.score is None else verdict.score)
             hits.append(tuple((hit.id, str(hit.mode)) for hit in verdict.hits))
             flooding.update(_flooding(verdict.alerts))
     flooding.update(rule for one in met for rule in _flooding(one.alerts))
     return JudgedOrders(
-        ids, np.array(values), np.array(actions, np.int8), np.array(scores, np.int8), hits, sorted(flooding), met
+        ids,
+        np.array(values),
+        np.array(currencies, np.str_),
+        np.array(actions, np.int8),
+        np.array(scores, np.int8),
+        hits,
+        sorted(flooding),
+        met,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.backtest.figures import changes
+from app.backtest.figures import Truth, changes
 from app.backtest.judging import JudgedOrders, Outcomes
 from app.cli.main import DONE, WRONG_USAGE, main
 from tests.harness import Input, click, label, order
@@ -64,7 +64,7 @@ def test_rules_are_measured_against_labels_and_money(backtest: dict[str, Any]) -
         "frauds": 2,
         "precision": 0.3333,
         "recall": 1.0,
-        "money": {"fraud": 131.0, "good": 322.0},
+        "money": {"fraud": {"EUR": 131.0}, "good": {"EUR": 322.0}},
         "alone": 3,
     }
     assert backtest["rules"]["odd"]["orders"] == 5
@@ -74,23 +74,33 @@ def test_rules_are_measured_against_labels_and_money(backtest: dict[str, Any]) -
         "frauds": 0,
         "precision": None,
         "recall": 0.0,
-        "money": {"fraud": 0.0, "good": 0.0},
+        "money": {"fraud": {}, "good": {}},
         "alone": 0,
     }
     assert backtest["overlap"] == {"dear and odd": 3}
     assert backtest["actions"] == {"allow": 4, "warn": 0, "verify": 0, "review": 0, "block": 6, "freeze": 0}
-    assert backtest["stopped"]["missed"] == 0.0
+    assert backtest["stopped"]["missed"] == {}
 
 
 def test_what_would_change_is_told_with_the_money_on_both_sides(backtest: dict[str, Any]) -> None:
     against = backtest["against"]
     assert against["stopped"]["orders"] == 0
-    assert against["stopped"]["missed"] == 131.0
+    assert against["stopped"]["missed"] == {"EUR": 131.0}
     changes = against["changes"]
     assert changes["orders"] == 6
     assert list(changes["by_step"]) == ["warn to block"]
-    assert changes["newly_stopped"]["money"] == {"fraud": 131.0, "good": 322.0}
+    assert changes["newly_stopped"]["money"] == {"fraud": {"EUR": 131.0}, "good": {"EUR": 322.0}}
     assert changes["no_longer_stopped"]["orders"] == 0
+
+
+def test_money_of_different_currencies_is_not_added_up() -> None:
+    currency = np.array(["EUR", "JPY", "EUR", "JPY"])
+    truth = Truth(np.array([True, True, False, True]), np.array([10.0, 5000.0, 30.5, 700.0]), currency)
+    found = truth.quality(np.ones(4, np.bool_))
+    assert found["money"] == {
+        "fraud": {"EUR": 10.0, "JPY": 5700.0},
+        "good": {"EUR": 30.5},
+    }
 
 
 def test_labels_of_every_kind_are_accounted_for(backtest: dict[str, Any]) -> None:
@@ -111,6 +121,7 @@ def test_orders_that_only_one_side_has_seen_are_not_compared() -> None:
         return JudgedOrders(
             list(ids),
             np.ones(len(ids)),
+            np.full(len(ids), "EUR"),
             np.array(actions, np.int8),
             np.zeros(len(ids), np.int8),
             [empty] * len(ids),
