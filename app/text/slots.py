@@ -28,9 +28,6 @@ class Slots(msgspec.Struct, frozen=True, omit_defaults=True):
     currency: str | None = None
 
 
-NO_SLOTS = Slots()
-
-
 def slots_of(text: str) -> Slots:
     """The slots of ``text`` in Chinese, English or both; any string will do, and none raises."""
     folded = fold(text)
