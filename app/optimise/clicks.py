@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from app.cli.errors import UsageProblem
 from app.features.scan import group_starts, ranks
 from app.models.runtime import IntentModel, IntentScores, TurnByTurn
 from app.models.waves import score_waves
@@ -32,9 +33,17 @@ class Clicks:
     Args:
         sets: each counts alike.
         most: clicks of each that variants are made with.
+
+    Raises:
+        UsageProblem: variants cannot be judged by one of the sets.
     """
 
     def __init__(self, sets: Sequence[ClickSet], most: int = MOST_CLICKS) -> None:
+        for one in sets:
+            if len(np.unique(one.labels.purchase[one.part == MEASURE])) < 2:
+                raise UsageProblem(
+                    f"no click or every click of {one.name} leads to a purchase; leave out --set {one.name}"
+                )
         self._sets = sets
         self._most = most
 

@@ -156,6 +156,12 @@ def test_a_regression_finds_the_line_and_gives_constant_columns_no_weight() -> N
     assert bias == pytest.approx([4], abs=1e-3)
 
 
+def test_clicks_that_never_lead_to_a_purchase_cannot_judge_a_variant(clicks: ClickSet) -> None:
+    labels = replace(clicks.labels, purchase=np.zeros_like(clicks.labels.purchase))
+    with pytest.raises(UsageProblem, match=f"leave out --set {clicks.name}"):
+        Clicks([replace(clicks, labels=labels)])
+
+
 def test_all_variants_of_a_click_model_are_measured_told_in_its_report_and_load(
     clicks: ClickSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
