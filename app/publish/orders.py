@@ -8,13 +8,13 @@ import msgspec
 
 from app.effects import Lift, RaisedAlert, ScoredOrders, Verdict
 from app.models.runtime import RiskScorer
+from app.publish.alerts import alert, alert_id
 from app.publish.judges import Judges
 from app.publish.outgoing import Outgoing, cloud_events
 from app.publish.reasons import order_reasons
 from app.rules.policy import LIFT_POLICY
 from schemas.outputs import (
     Alert,
-    AlertSubject,
     Decision,
     DecisionRef,
     Reason,
@@ -89,8 +89,8 @@ def _add_order(
     for decision in _decisions(risk, verdict):
         columns[DECISIONS, partition].add(ts, decision.subject.id, decision.event_id, decision, trace)
     for number, raised in enumerate(verdict.alerts):
-        alert = _alert(raised, number, risk)
-        columns[ALERTS, partition].add(ts, alert.subject.id, alert.event_id, alert, trace)
+        told = _alert(raised, number, risk)
+        columns[ALERTS, partition].add(ts, told.subject.id, told.event_id, told, trace)
 
 
 def _risk(scored: ScoredOrders, place: int, reasons: list[Reason], makers: Makers) -> RiskEvent:
@@ -162,20 +162,12 @@ def _lifted(lift: Lift, makers: Makers) -> Decision:
 
 
 def _alert(raised: RaisedAlert, number: int, risk: RiskEvent) -> Alert:
-    codes = [reason.code for reason in risk.reasons] if raised.kind == "risk" else [raised.reason]
-    return Alert(
-        event_id=f"{risk.source_event_id}:alert" + (f"-{number}" if number else ""),
+    return alert(
+        raised,
+        alert_id(risk.source_event_id, number),
+        [reason.code for reason in risk.reasons] if raised.kind == "risk" else [raised.reason],
         ts=risk.ts,
         scored_at=risk.scored_at,
-        alert_id=raised.key,
-        kind=raised.kind,
-        severity=raised.severity,
-        title=raised.title,
-        subject=AlertSubject(*raised.subject),
-        count=raised.count,
-        first_ts=raised.first_ts,
-        last_ts=raised.last_ts,
-        reasons=codes,
         source_event_id=risk.source_event_id,
         user_id=risk.user_id,
         model=risk.model,

@@ -7,9 +7,10 @@ import msgspec
 from xxhash import xxh3_64_hexdigest
 
 from app.effects import MetRule, RaisedAlert
+from app.publish.alerts import alert, alert_id
 from app.publish.outgoing import Outgoing, cloud_events
 from app.rules.policy import decision_id
-from schemas.outputs import Action, Alert, AlertSubject, Decision, ModelRef, Subject
+from schemas.outputs import Action, Alert, Decision, ModelRef, Subject
 from schemas.topics import ALERTS, DECISIONS
 
 _Event = tuple[MetRule, str, Decision | Alert]
@@ -26,8 +27,8 @@ def session_rule_events(
             decision = _decision(one, one.action, model, scored_at)
             columns[DECISIONS, one.partition].append((one, decision.subject.id, decision))
         for number, raised in enumerate(one.alerts):
-            alert = _alert(one, raised, number, model, scored_at)
-            columns[ALERTS, one.partition].append((one, alert.subject.id, alert))
+            told = _alert(one, raised, number, model, scored_at)
+            columns[ALERTS, one.partition].append((one, told.subject.id, told))
     encode = msgspec.json.Encoder().encode
     for (topic, partition), events in columns.items():
         headers = None
@@ -62,19 +63,12 @@ def _decision(one: MetRule, action: Action, model: ModelRef, scored_at: int) -> 
 
 
 def _alert(one: MetRule, raised: RaisedAlert, number: int, model: ModelRef, scored_at: int) -> Alert:
-    return Alert(
-        event_id=f"{_source(one)}:alert" + (f"-{number}" if number else ""),
+    return alert(
+        raised,
+        alert_id(_source(one), number),
+        [raised.reason],
         ts=one.ts,
         scored_at=scored_at,
-        alert_id=raised.key,
-        kind=raised.kind,
-        severity=raised.severity,
-        title=raised.title,
-        subject=AlertSubject(*raised.subject),
-        count=raised.count,
-        first_ts=raised.first_ts,
-        last_ts=raised.last_ts,
-        reasons=[raised.reason],
         source_event_id=one.source_event_id,
         user_id=one.user,
         model=model,
