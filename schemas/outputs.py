@@ -53,7 +53,21 @@ Action = Literal["allow", "warn", "verify", "review", "block", "freeze"]
 ReasonSource = Literal["rule", "model", "list"]
 RuleMode = Literal["live", "shadow"]
 SubjectType = Literal["order", "user", "session", "device"]
-AlertSubjectType = Literal["order", "user", "session", "device", "card", "ip", "merchant", "model", "topic", "rule"]
+AlertSubjectType = Literal[
+    "order",
+    "user",
+    "session",
+    "device",
+    "card",
+    "ip",
+    "network",
+    "email",
+    "merchant",
+    "address",
+    "model",
+    "topic",
+    "rule",
+]
 AlertKind = Literal["risk", "velocity", "drift", "model", "pipeline"]
 Severity = Literal["info", "warning", "critical"]
 Outcome = Literal["purchase", "abandoned_cart", "browse", "support"]
@@ -280,7 +294,9 @@ class Alert(Struct, frozen=True, gc=False, omit_defaults=True):
     severity: Severity
     title: Name
     subject: AlertSubject
-    count: Annotated[int, Meta(ge=1)]
+    count: Annotated[
+        int, Meta(ge=1, description="Orders; of kind velocity all at the subject, in the time that the rule looks at.")
+    ]
     first_ts: EventTime
     last_ts: EventTime
     reasons: Annotated[list[Id], Meta(description="Reason codes.")]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.fanout.local import LocalFanOut
 from app.features.clicks import CLICK_FEATURES
 from app.features.orders import ORDER_FEATURES
 from app.kafka.fetched import Fetched, Headers, Partition
@@ -88,7 +89,7 @@ Feed = Callable[..., list[Record]]
 
 
 class Worker:
-    """A pipeline, and the offsets a broker would number its inputs with."""
+    """A pipeline, the offsets a broker would number its inputs with, and the velocities that its rules look at."""
 
     def __init__(
         self,
@@ -97,9 +98,12 @@ class Worker:
         step_records: int = 4096,
         max_idle: float = 0.0,
         with_headers: bool = True,
+        fan_out: LocalFanOut | None = None,
     ) -> None:
-        limits = Limits(step_records, VALUE_BYTES, max_idle)
-        self.pipeline = Pipeline(models or fake_models(), LIVES, limits, partitions, with_headers)
+        limits, models = Limits(step_records, VALUE_BYTES, max_idle), models or fake_models()
+        self._fan_out = fan_out or LocalFanOut(partitions, models.rules.velocities)
+        joiners = self._fan_out.joiners if self._fan_out.is_used else None
+        self.pipeline = Pipeline(models, LIVES, limits, partitions, with_headers, joiners)
         self.works: list[Work] = []
         self.stored: dict[int, dict[bytes, bytes | None]] = {}
         self._partitions = partitions
@@ -109,6 +113,8 @@ class Worker:
         """Feed the inputs as one fetch for each topic and partition; what they yield until nothing is left."""
         for fetched in self.fetches(inputs):
             self.pipeline.feed(fetched)
+            self._fan_out.feed(fetched)
+        self._fan_out.exchange()
         return self.drain()
 
     def each(self, *inputs: Input) -> list[Record]:
@@ -120,6 +126,7 @@ class Worker:
         found: list[Record] = []
         while work := self.pipeline.work(lambda _: 0, 0.0, SCORED_AT):
             self.works.append(work)
+            self._fan_out.through(work.next_offsets)
             found += records_of(work)
             for change in work.changes:
                 self.stored.setdefault(change.partition, {}).update(zip(change.keys, change.values, strict=True))
@@ -151,7 +158,7 @@ class Worker:
 
     def restarted(self) -> "Worker":
         """Another worker that recovers from what this one stored."""
-        other = Worker(self.pipeline.models, self._partitions)
+        other = Worker(self.pipeline.models, self._partitions, fan_out=self._fan_out)
         other._offsets = dict(self._offsets)
         other.stored = {partition: dict(rows) for partition, rows in self.stored.items()}
         rows = PartitionRows(other.pipeline.state)

@@ -31,7 +31,7 @@ RULES = book(
     rule("often", "orders_1h >= 2 or session_events > 9", 20.5),
     rule("flood", "value > 60", 30),
     rule("quiet", "not has_ordered", 99, mode="shadow"),
-    rule("shared", "device_users_24h > 2 or device_frauds_30d > 0", 5),
+    rule("shared", "device_users_24h > 2 or device_frauds_30d > 0", 35, action="warn"),
     rule("young", "model_score > 20 and since_order_seconds < 1h", 15, action="warn", expires="2023-11-16"),
     rule("looks", "session_events >= 3 and price > 20", on="session", action="warn"),
     rule("hasty", "gap_seconds < 1 or repeated_items > 1", on="session", action="verify"),
@@ -143,6 +143,8 @@ def test_batches_of_1_7_and_4096_give_the_same_outputs_and_rows() -> None:
     assert actions >= {"allow", "review", "block", "freeze"}
     assert any(flow.shadowed for flow in reference.state.flows.values())
     assert any(flow.shadowed for flow in reference.state.session_flows.values())
+    kinds = {json.loads(value)["kind"] for stream in single if stream.startswith("alerts") for value in single[stream]}
+    assert kinds == {"risk", "velocity", "pipeline"}
     assert actions >= {"warn", "verify"}
     for size in (7, 4096):
         cut, pipeline = outputs(one_by_one(records, [size]), size)

@@ -94,8 +94,9 @@ class RuleBook:
         self.sessions = sessions
         self.version = f"{ruleset.id}/{ruleset.version}"
         self.keys = frozenset(rule.key for rule in rules)
-        self.velocities = tuple(velocity for velocity in VELOCITIES if velocity.name in program.fields)
-        """What its conditions look at, of rules in shadow too."""
+        counting = {ready.counting for ready in rules if ready.rule.mode == "live"}
+        self.velocities = tuple(each for each in VELOCITIES if each.name in program.fields or each in counting)
+        """What its conditions look at, of rules in shadow too, and what alerts about entities tell."""
         self._silence = Silence(rules, snoozes)
         self._program = program
         self._conditional = [place for place, policy in enumerate(policies) if policy.condition is not None]

@@ -150,8 +150,12 @@ class OrderColumns:
         if name in _FEATURE_COLUMNS:
             return self._feature(name)
         if name in VELOCITIES:
-            return Numbers.of(np.full(len(self.orders), np.nan) if self.joined is None else self.joined.column(name))
+            return Numbers.of(self.velocity(name))
         return self._field(name)
+
+    def velocity(self, name: str) -> NDArray[np.float64]:
+        """A velocity of the orders [m]; NaN where it is missing."""
+        return np.full(len(self.orders), np.nan) if self.joined is None else self.joined.column(name)
 
     @cached_property
     def _rows(self) -> NDArray[np.float64]:

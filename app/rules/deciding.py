@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from app.rules.book import SEVERITY, Findings, ReadyList, RuleBook
+from app.rules.ready import ReadyRule
 from schemas.outputs import Action, Reason, RuleHit, RuleMode
 
 FROZEN: Final = "ACCOUNT_FROZEN"
@@ -25,7 +26,8 @@ _FROZEN_REASON: Final = Reason(FROZEN, "rule", 100.0, "The account is frozen unt
 class Judged(NamedTuple):
     """An order's score (None if the model gave none), what is to be done, and the reasons, strongest first.
 
-    ``acting`` are the codes of the reasons that brought that about by themselves, and not by points.
+    ``acting`` are the codes of the reasons that brought that about by themselves, and not by points. ``leading`` is the
+    rule of the strongest reason, None where that is no rule's.
     """
 
     score: int | None
@@ -35,6 +37,7 @@ class Judged(NamedTuple):
     reasons: list[Reason]
     acting: frozenset[str]
     watched: bool
+    leading: ReadyRule | None
 
 
 def judged(
@@ -57,8 +60,9 @@ def judged(
     """
     policy = findings.policies[place]
     if not (findings.rules[place] or findings.lists[place] or is_frozen):  # as most are
-        return Judged(model_score, book.policies[policy].action(model_score), policy, [], [], _NOTHING, False)
-    hits, reasons, actions = _of_rules(book, findings, place, shadowed)
+        return Judged(model_score, book.policies[policy].action(model_score), policy, [], [], _NOTHING, False, None)
+    hits, by_rule, actions = _of_rules(book, findings, place, shadowed)
+    reasons = [reason for _, reason in by_rule]
     lists = [book.lists[number] for number in findings.lists[place]]
     of_lists = [_list_reason(each, findings, place) for each in lists]
     counted = reasons + [reason for each, reason in zip(lists, of_lists, strict=True) if each.spec.score is not None]
@@ -72,15 +76,16 @@ def judged(
     action = "freeze" if is_frozen else "allow" if "allow" in kinds else max(asked, key=SEVERITY.__getitem__)
     acting = frozenset([*(code for of_it, code in actions if of_it == action), *(each.code for each in lists), FROZEN])
     reasons.sort(key=lambda reason: -abs(reason.contribution))
-    return Judged(score, action, policy, hits, reasons, acting, "watch" in kinds)
+    leading = next((ready for ready, reason in by_rule if reason is reasons[0]), None)
+    return Judged(score, action, policy, hits, reasons, acting, "watch" in kinds, leading)
 
 
 def _of_rules(
     book: RuleBook, findings: Findings, place: int, shadowed: Collection[str]
-) -> tuple[list[RuleHit], list[Reason], list[tuple[Action, str]]]:
-    """Hits and reasons, and what rules ask for, with their codes."""
+) -> tuple[list[RuleHit], list[tuple[ReadyRule, Reason]], list[tuple[Action, str]]]:
+    """Hits, the reasons of rules, and what rules ask for, with their codes."""
     hits: list[RuleHit] = []
-    reasons: list[Reason] = []
+    reasons: list[tuple[ReadyRule, Reason]] = []
     actions: list[tuple[Action, str]] = []
     for number in findings.rules[place]:
         ready = book.rules[number]
@@ -91,7 +96,8 @@ def _of_rules(
         if is_live:
             feature, value = book.value(number, findings, place) or (None, None)
             text = _text(rule.text, book.explain(number, findings, place))
-            reasons.append(Reason(rule.reason, "rule", rule.score, text, feature, value, rule.technique))
+            reason = Reason(rule.reason, "rule", rule.score, text, feature, value, rule.technique)
+            reasons.append((ready, reason))
             actions += [(rule.action, rule.reason)] if rule.action else []
     return hits, reasons, actions
 

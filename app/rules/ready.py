@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from app.rules.language.nodes import Node
 from app.rules.language.program import Read
 from app.rules.language.values import Mask, Texts
+from app.velocity.catalogue import BY_NAME as VELOCITIES
+from app.velocity.catalogue import count_over
+from app.velocity.definitions import Velocity
+from app.velocity.entities import ENTITIES, USER
 from schemas.ruleset import Rule, Snooze
 
 
@@ -27,6 +31,15 @@ class ReadyRule:
         """The only field that the condition names; None where there are several, or none."""
         found = {str(node.value): node for node in self.condition.walk() if node.op == "field"}
         return next(iter(found.values())) if len(found) == 1 else None
+
+    @cached_property
+    def counting(self) -> Velocity | None:
+        """What tells how many orders there were at the device, card or whatever entity other than the user whose
+        velocity the condition names first, in the time that this looks back over; None where it names none."""
+        names = [str(node.value) for node in self.condition.walk() if node.op == "field"]
+        named = (VELOCITIES[name] for name in names if name in VELOCITIES)
+        first = next((velocity for velocity in named if velocity.entity != ENTITIES[USER]), None)
+        return None if first is None else count_over(first)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,21 +14,17 @@ from uuid import UUID
 from xxhash import xxh3_64_intdigest
 
 from app.effects import Lift, RaisedAlert, Verdict
-from app.rules.book import SEVERITY, RuleBook
+from app.rules.book import RuleBook
 from app.rules.catalogue import OrderColumns
-from app.rules.deciding import Judged, judged
+from app.rules.deciding import judged
 from app.rules.policy import LIFT_POLICY, decision_id, risk_level
-from app.rules.ready import ReadyRule
+from app.scoring.alerting import OrderAlerts, Remembered, flooding
 from app.state.columns import UserTable
 from app.state.flow import Flow
 from app.state.standing import NO_DECISION, Standing
 from schemas.events import InputEvent, Label, Order
-from schemas.outputs import Severity
 
-_BY_MODEL: Final = "MODEL_SCORE"
 _LEGITIMATE: Final = "legitimate"
-_TOLD_AT: Final = frozenset({1, 10, 100, 1_000, 10_000, 100_000, 1_000_000})
-"""The sizes at which a group of alerts is told again."""
 
 
 class Turn(NamedTuple):
@@ -73,6 +69,7 @@ class Decider:
         self._book = book
         self._findings = book.findings(columns)
         self._scores = [None if math.isnan(score) else int(score) for score in columns.score.tolist()]
+        self._alerts = OrderAlerts(book, columns)
         self._table = table
         self._flows = flows
 
@@ -97,7 +94,8 @@ class Decider:
         standing = self._table.standing(turn.slot)
         decision = decision_id(order.event_id, policy.policy.id)
         supersedes = _replaced(standing, order, decision)
-        alerts += self._alerts(flow, standing, turn, found)
+        remembered = Remembered(standing, flow, turn.limit)
+        alerts += self._alerts.of(place, self._table.users[turn.slot], found, remembered)
         holds = policy.expires_ms if found.action != "freeze" else None
         return Verdict(
             score=found.score,
@@ -149,44 +147,6 @@ class Decider:
             if is_counted and flow.hit(ready.key, turn.event.ts, share * guard.orders):
                 raised.append(flooding(ready, share, flow, turn.partition, turn.event.ts))
         return raised
-
-    def _alerts(self, flow: Flow, standing: Standing, turn: Turn, found: Judged) -> list[RaisedAlert]:
-        """The alert of the order, unless it is one of many alike."""
-        alerts, window, ts = self._book.ruleset.alerts, self._book.window_ms, turn.event.ts
-        if SEVERITY[found.action] < SEVERITY[alerts.from_action] and not found.watched:
-            return []
-        code = found.reasons[0].code if found.reasons else _BY_MODEL
-        group = standing.group(_hash(code), ts, window, turn.limit + window)
-        if group is None or group.count not in _TOLD_AT or not flow.may_alert(ts - ts % window, alerts.most):
-            return []
-        user = self._table.users[turn.slot]
-        key = f"risk:user:{user}:{code}:{group.until - window}"
-        title, severity = _TITLES[found.action], _severity(found)
-        return [RaisedAlert("risk", key, severity, title, ("user", user), group.count, group.first, ts, code)]
-
-
-_TITLES: Final = {
-    "allow": "An order of a watched subject was allowed",
-    "warn": "An order was allowed with a warning",
-    "verify": "An order was sent to verification",
-    "review": "An order was sent to review",
-    "block": "An order was blocked",
-    "freeze": "An account was frozen",
-}
-
-
-def _severity(found: Judged) -> Severity:
-    if SEVERITY[found.action] >= SEVERITY["block"]:
-        return "critical"
-    return "warning" if SEVERITY[found.action] >= SEVERITY["verify"] else "info"
-
-
-def flooding(ready: ReadyRule, share: float, flow: Flow, partition: int, ts: int) -> RaisedAlert:
-    """The alert that a rule has met too many and is in shadow from now on."""
-    rule = ready.rule
-    key = f"pipeline:rule:{ready.key}:{partition}:{ts}"
-    title = f"Rule {rule.id} met more than {share:.0%} of the {rule.on}s and was put in shadow"
-    return RaisedAlert("pipeline", key, "warning", title, ("rule", rule.id), flow.hits[ready.key], ts, ts, rule.reason)
 
 
 def _replaced(standing: Standing, order: Order, decision: UUID) -> str | None:

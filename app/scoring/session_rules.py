@@ -21,12 +21,11 @@ from app.rules.language.program import Evaluation
 from app.rules.language.values import Mask
 from app.rules.ready import ReadyRule
 from app.rules.sessions import ClickColumns, SessionRules
+from app.scoring.alerting import flooding, shortened
 from app.scoring.clicks import Seen
-from app.scoring.decisions import flooding
 from app.state.flow import Flow
 from app.state.standing import Standing
 from app.state.state import State
-from schemas.events import MAX_ID
 from schemas.outputs import RuleHit, RuleMode, Severity
 
 _IS_NEW: Final = [feature.name for feature in CLICK_FEATURES].index("is_new_session")
@@ -124,7 +123,7 @@ class _Judge:
         ts, session = int(clicks.ts[place]), clicks.session_ids[place]
         if not flow.may_alert(ts - ts % window, self._book.ruleset.alerts.most):
             return []
-        title = _title(rule.text or rule.id, self._rules.explain(number, found, place))
+        title = shortened(f"{(rule.text or rule.id).rstrip('.')}: {self._rules.explain(number, found, place)}")
         key = f"risk:session:{session}:{rule.reason}"
         severity: Severity = "info"
         if rule.mode == "live":
@@ -135,8 +134,3 @@ class _Judge:
 def _runs(partition: NDArray[np.int32]) -> Iterator[tuple[int, int]]:
     """Where each partition's clicks begin and end; they lie side by side."""
     return pairwise([0, *((partition[1:] != partition[:-1]).nonzero()[0] + 1).tolist(), len(partition)])
-
-
-def _title(said: str, why: str) -> str:
-    text = f"{said.rstrip('.')}: {why}"
-    return text if len(text) <= MAX_ID else f"{text[: MAX_ID - 3]}..."

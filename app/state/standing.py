@@ -8,6 +8,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import Final
 
+from app.state.alert_groups import AlertGroup, open_group
+
 MOST_GROUPS: Final = 4
 """Kinds of alert that a user raises in one window, at most."""
 MOST_MET: Final = 64
@@ -16,16 +18,6 @@ NO_DECISION: Final = bytes(16)
 
 _HEAD = struct.Struct("<16sQ16sQqH")
 _GROUP = struct.Struct("<QqqI")
-
-
-@dataclass(slots=True)
-class AlertGroup:
-    """Alerts for one reason: a hash of it, the end of their window and the first one's time (ms), and how many."""
-
-    reason: int
-    until: int
-    first: int
-    count: int
 
 
 @dataclass(slots=True)
@@ -56,21 +48,8 @@ class Standing:
         return True
 
     def group(self, reason: int, ts: int, window_ms: int, limit: int) -> AlertGroup | None:
-        """The group that an alert at ``ts`` belongs to, counted in; a new one where none is open.
-
-        A group whose window ends after ``limit`` was that of a misdated order, and takes nothing in. None where there
-        are as many as may be.
-        """
-        is_open = [ts < each.until <= limit for each in self.groups]
-        for each, open_ in zip(self.groups, is_open, strict=True):
-            if open_ and each.reason == reason:
-                each.count += 1
-                return each
-        self.groups = [each for each, open_ in zip(self.groups, is_open, strict=True) if open_]
-        if len(self.groups) >= MOST_GROUPS:
-            return None
-        self.groups.append(AlertGroup(reason, ts - ts % window_ms + window_ms, ts, 1))
-        return self.groups[-1]
+        """See `open_group`, of the alerts about the user."""
+        return open_group(self.groups, reason, ts, window_ms, limit, MOST_GROUPS)
 
     def begun_anew(self) -> "Standing | None":
         """What outlives a history: a freeze, which holds until it is lifted."""

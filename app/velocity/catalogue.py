@@ -71,3 +71,10 @@ def _compromised() -> Iterator[Velocity]:
 CATALOGUE: tuple[Velocity, ...] = (*_everywhere(), *_after_a_week(), *_card_habits(), *_compromised())
 BY_NAME: Mapping[str, Velocity] = {velocity.name: velocity for velocity in CATALOGUE}
 assert len({velocity.id for velocity in CATALOGUE}) == len(CATALOGUE), "two velocities have one name or id"
+
+
+def count_over(velocity: Velocity) -> Velocity:
+    """How many orders ``velocity`` looks at: those of its entity in its window, up to now."""
+    counts = [each for each in CATALOGUE if each.entity == velocity.entity and each.aggregate == "count"]
+    fitting = [each for each in counts if each.window_ms >= velocity.window_ms and not each.delay_ms]
+    return min(fitting, key=lambda each: each.window_ms)

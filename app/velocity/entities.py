@@ -37,6 +37,16 @@ def _network_of(address: IPv4Address | IPv6Address) -> str:
     return str(address.packed[: _IPV4_NETWORK // 8].hex())
 
 
+def _network_name(order: Order) -> str | None:
+    """As people write it: `203.0.113.0/24`."""
+    found = _network(order)
+    if found is None:
+        return None
+    packed = bytes.fromhex(found)
+    size = 4 if len(packed) == _IPV4_NETWORK // 8 else 16
+    return f"{ip_address(packed.ljust(size, bytes(1)))}/{8 * len(packed)}"
+
+
 _READERS: dict[str, Callable[[Order], str | None]] = {
     "user": lambda order: order.user_id or order.anonymous_id,
     "device": lambda order: order.device_id,
@@ -57,6 +67,11 @@ USER = ENTITY_INDEX["user"]
 def entity_key(kind: str, name: str) -> int:
     """The key of the entity ``name`` of a kind; never 0."""
     return xxh3_64_intdigest(name.encode(), seed=ENTITY_INDEX[kind]) or 1
+
+
+def entity_name(kind: str, order: Order) -> str | None:
+    """The entity of a kind that an order names, as people call it; None where it names none."""
+    return _network_name(order) if kind == "network" else _READERS[kind](order) or None
 
 
 def order_key(order_id: str) -> int:

@@ -29,7 +29,7 @@ from tests.rules.rulesets import book, rule
 LIVES = Lifetimes(gap_ms=30 * 60_000, history_ms=30 * 86_400_000, grace_ms=60_000)
 START, PARTITIONS, VALUE_BYTES = 1_700_000_000_000, 5, 1 << 20
 RULES = book(
-    rule("shared_device", "device_users_24h >= 3", 40),
+    rule("shared_device", "device_users_24h >= 3", 40, action="block"),
     rule("busy_card", "card_orders_1h > 2 and value > 50", 30),
     rule("bad_merchant", "merchant_frauds_7d >= 1", 20, mode="shadow"),
     rule("often", "user_orders_24h > 3", 10),
@@ -187,6 +187,7 @@ def test_live_equals_replay_with_one_worker_and_with_five(seed: int) -> None:
     expected = replayed(recording, 300)
     assert rules_met(expected) == {"shared_device", "busy_card", "bad_merchant", "often", "no_card"}
     assert not any("partial" in body for body in expected.values())
+    assert any(body.get("kind") == "velocity" for body in expected.values())
     assert Cluster(recording, [range(PARTITIONS)], seed).run() == expected
     assert Cluster(recording, [[number] for number in range(PARTITIONS)], seed).run() == expected
     assert Cluster(recording, [[0, 3], [1, 2, 4]], seed).run() == expected

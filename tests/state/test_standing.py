@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.state.standing import MOST_GROUPS, MOST_MET, NO_DECISION, AlertGroup, Standing
+from app.state.alert_groups import AlertGroup
+from app.state.standing import MOST_GROUPS, MOST_MET, NO_DECISION, Standing
 from tests.harness import HOUR, START
 
 hashes = st.integers(0, 2**64 - 1)
@@ -51,8 +52,8 @@ def test_a_window_is_over_at_its_end_and_there_are_at_most_so_many_groups() -> N
         assert standing.group(reason, start, HOUR, start + HOUR) is not None
     assert standing.group(9, start, HOUR, start + HOUR) is None
     again = standing.group(1, start + HOUR - 1, HOUR, start + 2 * HOUR)
-    assert again == AlertGroup(1, start + HOUR, start, 2)
-    assert standing.group(9, start + HOUR, HOUR, start + 3 * HOUR) == AlertGroup(9, start + 2 * HOUR, start + HOUR, 1)
+    assert again == AlertGroup(1, start + HOUR, start, 0)
+    assert standing.group(9, start + HOUR, HOUR, start + 3 * HOUR) == AlertGroup(9, start + 2 * HOUR, start + HOUR, 0)
     assert len(standing.groups) == 1
 
 
@@ -61,4 +62,10 @@ def test_a_misdated_order_mutes_nothing_after_it(ahead: int) -> None:
     standing = Standing()
     start = START - START % HOUR
     standing.group(1, start + ahead, HOUR, start + ahead + HOUR)
-    assert standing.group(1, start, HOUR, start + HOUR) == AlertGroup(1, start + HOUR, start, 1)
+    assert standing.group(1, start, HOUR, start + HOUR) == AlertGroup(1, start + HOUR, start, 0)
+
+
+def test_a_group_is_told_when_its_count_has_more_digits_than_ever() -> None:
+    group = AlertGroup(1, START + HOUR, START, 0)
+    counts = [3, 4, 9, 12, 8, 11, 99, 100]
+    assert [group.grows(count) for count in counts] == [True, False, False, True, False, False, False, True]
