@@ -104,7 +104,7 @@ class ScoredClicks:
 @dataclass(frozen=True, slots=True)
 class RaisedAlert:
     """An alert that an order or a session raises; ``key`` is its dedupe key with its window, ``count`` how many it
-    stands for."""
+    stands for, ``technique`` that of its reason's rule."""
 
     kind: AlertKind
     key: str
@@ -115,6 +115,7 @@ class RaisedAlert:
     first_ts: int
     last_ts: int
     reason: str
+    technique: str | None = None
 
 
 class Verdict(NamedTuple):
@@ -156,6 +157,7 @@ class MetRule:
     trace: bytes | None
     hit: RuleHit
     reason: str
+    technique: str | None
     action: Action | None
     expires_at: int | None
     alerts: Sequence[RaisedAlert]

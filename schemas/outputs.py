@@ -96,6 +96,10 @@ OutputId = Annotated[str, Meta(min_length=1, max_length=MAX_ID + 32, description
 Partial = Annotated[
     bool, Meta(description="True where the deadline came before some velocities: rules saw these as missing.")
 ]
+Technique = Annotated[
+    str, Meta(pattern=r"^[FT]\d{4}(\.\d{3})?$", description="MITRE F3 technique, such as F1012 or T1110.004.")
+]
+Techniques = Annotated[list[Technique], Meta(description="Of the reasons, those that name one.")]
 Visitor = Annotated[Id, Meta(description="The input's user_id, else its anonymous_id.")]
 
 
@@ -213,7 +217,7 @@ class Reason(Struct, frozen=True, gc=False, omit_defaults=True):
     text: str
     feature: str | None = None
     value: float | str | None = None
-    technique: Annotated[str | None, Meta(description="MITRE F3 technique, such as F1012.")] = None
+    technique: Technique | None = None
 
 
 class RuleHit(Struct, frozen=True, gc=False):
@@ -270,6 +274,7 @@ class Decision(Output, frozen=True, gc=False, omit_defaults=True):
     expires_at: Millis | None = None
     supersedes: Annotated[Id | None, Meta(description="decision_id of the decision it replaces.")] = None
     partial: Partial | None = None
+    techniques: Techniques | None = None
 
 
 class AlertSubject(Struct, frozen=True, gc=False):
@@ -303,6 +308,7 @@ class Alert(Struct, frozen=True, gc=False, omit_defaults=True):
     source_event_id: Id | None = None
     user_id: Visitor | None = None
     model: ModelRef | None = None
+    techniques: Techniques | None = None
 
 
 class Conversation(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.outputs import Action
+from schemas.outputs import Action, Technique
 
 MAX_RULES = 10_000
 
@@ -37,7 +37,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     score: Points = 0.0
     action: Action | None = None
     expires: str | None = None
-    technique: Annotated[str, Meta(max_length=64, description="MITRE F3 id.")] | None = None
+    technique: Technique | None = None
     max_share: Annotated[float, Meta(gt=0, le=1)] | None = None
 
 

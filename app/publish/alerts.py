@@ -8,6 +8,7 @@ def alert(
     raised: RaisedAlert,
     event_id: str,
     reasons: list[str],
+    techniques: list[str] | None,
     *,
     ts: int,
     scored_at: int,
@@ -15,7 +16,8 @@ def alert(
     user_id: str,
     model: ModelRef,
 ) -> Alert:
-    """The alert ``event_id`` for ``reasons``, raised by an event of a user at ``ts`` (ms) that ``model`` scored."""
+    """The alert ``event_id`` for ``reasons`` and their ``techniques``, raised by an event of a user at ``ts`` (ms) that
+    ``model`` scored."""
     return Alert(
         event_id=event_id,
         ts=ts,
@@ -32,6 +34,7 @@ def alert(
         source_event_id=source_event_id,
         user_id=user_id,
         model=model,
+        techniques=techniques,
     )
 
 

@@ -11,7 +11,7 @@ from app.models.runtime import RiskScorer
 from app.publish.alerts import alert, alert_id
 from app.publish.judges import Judges
 from app.publish.outgoing import Outgoing, cloud_events
-from app.publish.reasons import order_reasons
+from app.publish.reasons import named, order_reasons, techniques_of
 from app.rules.policy import LIFT_POLICY
 from schemas.outputs import (
     Alert,
@@ -140,6 +140,7 @@ def _decision(risk: RiskEvent, verdict: Verdict, subject: Subject, event_id: str
         expires_at=verdict.expires_at,
         supersedes=verdict.supersedes,
         partial=risk.partial,
+        techniques=techniques_of(risk.reasons),
     )
 
 
@@ -162,10 +163,12 @@ def _lifted(lift: Lift, makers: Makers) -> Decision:
 
 
 def _alert(raised: RaisedAlert, number: int, risk: RiskEvent) -> Alert:
+    is_of_order = raised.kind == "risk"
     return alert(
         raised,
         alert_id(risk.source_event_id, number),
-        [reason.code for reason in risk.reasons] if raised.kind == "risk" else [raised.reason],
+        [reason.code for reason in risk.reasons] if is_of_order else [raised.reason],
+        techniques_of(risk.reasons) if is_of_order else named(raised.technique),
         ts=risk.ts,
         scored_at=risk.scored_at,
         source_event_id=risk.source_event_id,

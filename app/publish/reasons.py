@@ -1,6 +1,6 @@
 """Why a score is what it is: the rules and lists that held, and the features that moved the model most."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
@@ -30,6 +30,16 @@ def order_reasons(scored: ScoredOrders, judges: Judges[RiskScorer]) -> list[list
         else [*_strongest(reasons, verdict.acting, MAX_REASONS - 1), _NO_SCORE]
         for reasons, verdict in zip(found, scored.verdicts, strict=True)
     ]
+
+
+def techniques_of(reasons: Iterable[Reason]) -> list[str] | None:
+    """The MITRE F3 techniques of ``reasons``, those of the first ones first; None if none names one."""
+    return named(*(reason.technique for reason in reasons))
+
+
+def named(*techniques: str | None) -> list[str] | None:
+    """Those that there are, each once; None if there is none."""
+    return list(dict.fromkeys(filter(None, techniques))) or None
 
 
 def _strongest(reasons: list[Reason], acting: Collection[str], most: int) -> list[Reason]:

@@ -9,6 +9,7 @@ from xxhash import xxh3_64_hexdigest
 from app.effects import MetRule, RaisedAlert
 from app.publish.alerts import alert, alert_id
 from app.publish.outgoing import Outgoing, cloud_events
+from app.publish.reasons import named
 from app.rules.policy import decision_id
 from schemas.outputs import Action, Alert, Decision, ModelRef, Subject
 from schemas.topics import ALERTS, DECISIONS
@@ -59,6 +60,7 @@ def _decision(one: MetRule, action: Action, model: ModelRef, scored_at: int) -> 
         policy=policy,
         reasons=[one.reason],
         expires_at=one.expires_at,
+        techniques=named(one.technique),
     )
 
 
@@ -67,6 +69,7 @@ def _alert(one: MetRule, raised: RaisedAlert, number: int, model: ModelRef, scor
         raised,
         alert_id(_source(one), number),
         [raised.reason],
+        named(raised.technique),
         ts=one.ts,
         scored_at=scored_at,
         source_event_id=one.source_event_id,

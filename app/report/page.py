@@ -27,6 +27,7 @@ def page(summary: Summary, title: str) -> str:
         _section("Orders over time", "stopped ones in red", _volumes(summary)),
         _section("Scores", "orders by risk score", _scores(summary)),
         _section("Rules", "precision among the hits that a label speaks of", _rules(summary)),
+        _section("MITRE F3 techniques", "that the reasons of rules name", _techniques(summary)),
         _section("Who had most orders stopped", "of each kind the first ones", _entities(summary)),
         _section("Alerts", "by their strongest reason, sessions and rules put in shadow included", _alerts(summary)),
         _section("Subjects of alerts", "", _table(("subject", "count"), summary.subjects())),
@@ -66,6 +67,10 @@ def _rules(summary: Summary) -> str:
         for rule, each in summary.rules().items()
     ]
     return _table(("rule", "live", "shadow", "frauds", "genuine", "precision"), rows)
+
+
+def _techniques(summary: Summary) -> str:
+    return _table(("technique", "orders", "stopped", "frauds"), summary.techniques())
 
 
 def _mistakes(summary: Summary) -> str:

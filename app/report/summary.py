@@ -43,6 +43,7 @@ class JudgedOrder:
     action: Action
     rules: tuple[tuple[str, str], ...]
     reasons: tuple[str, ...]
+    techniques: tuple[str, ...]
 
     @property
     def is_stopped(self) -> bool:
@@ -153,6 +154,16 @@ class Summary:
             )
         )
 
+    def techniques(self) -> list[tuple[str, int, int, int]]:
+        """Each MITRE F3 technique that reasons name: its orders, those stopped, and those that were fraud."""
+        orders, stopped, frauds = Counter[str](), Counter[str](), Counter[str]()
+        for order in self.orders:
+            for technique in order.techniques:
+                orders[technique] += 1
+                stopped[technique] += order.is_stopped
+                frauds[technique] += self._labels.get(order.order_id, False)
+        return [(each, count, stopped[each], frauds[each]) for each, count in orders.most_common()]
+
     def kinds_of_alerts(self) -> Sequence[tuple[tuple[str, str, str], int]]:
         """How many alerts there were of each kind, severity and strongest reason."""
         return Counter(
@@ -198,6 +209,10 @@ class Summary:
             },
             "alerts": len(self.alerts),
             "entities": [asdict(each) for each in self.entities()],
+            "techniques": {
+                technique: {"orders": orders, "stopped": stopped, "frauds": frauds}
+                for technique, orders, stopped, frauds in self.techniques()
+            },
             "rules": {
                 rule: {"hits": each.hits.total(), "frauds": each.frauds, "genuine": each.genuine}
                 for rule, each in self.rules().items()
@@ -218,4 +233,5 @@ def _order(event: RiskEvent) -> JudgedOrder:
         event.decision.action,
         tuple((hit.id, str(hit.mode)) for hit in event.rules),
         tuple(reason.text for reason in event.reasons),
+        tuple({reason.technique: None for reason in event.reasons if reason.technique}),
     )

@@ -76,8 +76,21 @@ class OrderAlerts:
         if not before.flow.may_alert(ts - ts % window, alerts.most):
             return []
         key = ":".join((about.kind, *about.subject, code, str(about.group.until - window)))
-        severity, group = _severity(found), about.group
-        return [RaisedAlert(about.kind, key, severity, about.title, about.subject, about.orders, group.first, ts, code)]
+        technique = found.reasons[0].technique if found.reasons else None
+        return [
+            RaisedAlert(
+                kind=about.kind,
+                key=key,
+                severity=_severity(found),
+                title=about.title,
+                subject=about.subject,
+                count=about.orders,
+                first_ts=about.group.first,
+                last_ts=ts,
+                reason=code,
+                technique=technique,
+            )
+        ]
 
     def _entity(self, place: int, found: Judged, code: str, before: Remembered) -> _About | None:
         """The entity whose velocities the strongest reason's rule names, if the order was told of it, is not dated far

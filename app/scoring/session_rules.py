@@ -104,6 +104,7 @@ class _Judge:
             trace=clicks.traces[place] if clicks.traces else None,
             hit=RuleHit(rule.id, rule.version, mode, 0.0),
             reason=rule.reason,
+            technique=rule.technique,
             action=rule.action if is_live else None,
             expires_at=None if holds_ms is None else ts + holds_ms,
             alerts=alerts,
@@ -128,7 +129,8 @@ class _Judge:
         severity: Severity = "info"
         if rule.mode == "live":
             severity = "critical" if rule.action and SEVERITY[rule.action] >= SEVERITY["block"] else "warning"
-        return [RaisedAlert("risk", key, severity, title, ("session", session), 1, ts, ts, rule.reason)]
+        told = rule.reason, rule.technique
+        return [RaisedAlert("risk", key, severity, title, ("session", session), 1, ts, ts, *told)]
 
 
 def _runs(partition: NDArray[np.int32]) -> Iterator[tuple[int, int]]:

@@ -15,7 +15,10 @@ from tests.fakes import FakeIntentModel, RiskByValue
 from tests.harness import DAY, HOUR, START, Input, Worker, label, on, order
 from tests.rules.rulesets import book, rule
 
-RULES = book(rule("dear", "value >= 60", 20, text="<b>Dear</b> & odd"), rule("odd", "value == 61", 1, mode="shadow"))
+RULES = book(
+    rule("dear", "value >= 60", 20, text="<b>Dear</b> & odd", technique="F1028"),
+    rule("odd", "value == 61", 1, mode="shadow", technique="F1012"),
+)
 
 
 def story() -> list[Input]:
@@ -62,6 +65,7 @@ def test_the_figures_hold_decisions_against_labels(folder: Path, capsys: pytest.
         "dear": {"hits": 6, "frauds": 1, "genuine": 1},
         "odd": {"hits": 1, "frauds": 1, "genuine": 0},
     }
+    assert found["techniques"] == {"F1028": {"orders": 6, "stopped": 6, "frauds": 1}}
     assert found["alerts"] > 0
 
 
@@ -112,6 +116,7 @@ def test_the_page_tells_how_right_it_was_to_stop_and_why_alerts_were_raised(
     assert re.search(r"precision of what was stopped\s+50.0%\s+recall\s+50.0%", text)
     assert re.search(r"risk: DEAR\s+critical\s+\d", text)
     assert re.search(r"device d1\s+3\s+10\s+1", text)
+    assert re.search(r"F1028\s+6\s+6\s+1", text)
 
 
 class _Page(HTMLParser):

@@ -42,6 +42,12 @@ def test_words_that_yaml_takes_for_something_else_stay_what_was_written() -> Non
         (HEAD + "rules:\n- id: a\n  wen: b\n", 5, "rules[0]", "unknown field `wen`"),
         (HEAD + "rules:\n- {id: a, when: b, reason: low, text: t, owner: o}\n", 5, "rules[0].reason", "regex"),
         (HEAD + "rules:\n- {id: a, when: b, reason: A, text: t, owner: o,\n   score: much}\n", 6, "rules[0].score", ""),
+        (
+            HEAD + "rules:\n- {id: a, when: b, reason: A, text: t, owner: o, technique: Card Testing}\n",
+            5,
+            "rules[0].technique",
+            "regex",
+        ),
         (HEAD + "guard: {max_share: 2}\n", 4, "guard.max_share", "<= 1"),
         ("[" * 2000, None, "the file", ""),
     ],

@@ -31,8 +31,8 @@ FIELDS: dict[type[Struct], str] = {
     "text_model session reasons "
     "purchase_24h_probability abandonment_probability exit_probability next_action next_category",
     RiskEvent: f"{COMMON} order_id risk_score risk_level probability reasons rules decision ruleset_version partial",
-    Decision: f"{COMMON} decision_id subject action policy reasons expires_at supersedes partial",
-    Alert: f"{COMMON} alert_id kind severity title subject count first_ts last_ts reasons",
+    Decision: f"{COMMON} decision_id subject action policy reasons techniques expires_at supersedes partial",
+    Alert: f"{COMMON} alert_id kind severity title subject count first_ts last_ts reasons techniques",
     SessionEvent: f"{COMMON} session_id started_at ended_at events counts cart_value outcome intent_path conversation",
     outputs.Conversation: "messages wanted satisfaction solved text_model",
     SlotValues: "category color brand size price_min price_max currency",

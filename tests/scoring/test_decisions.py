@@ -213,6 +213,20 @@ def test_a_rules_reason_is_its_expression_with_the_values_put_in() -> None:
     }
 
 
+def test_decisions_and_alerts_name_the_techniques_of_their_reasons_each_once() -> None:
+    rules = (
+        rule("testing", "value < 5", 40, technique="F1012"),
+        rule("cashing", "value < 5", 35, technique="F1028"),
+        rule("again", "value < 5", 1, technique="F1012", action="block"),
+        rule("shadowed", "true", 50, technique="F1006", mode="shadow"),
+    )
+    found = worker(*rules).run(order("u", 0, "a", value=1.0), order("v", 0, "b", value=9.0))
+    named, none = (record.body for record in on(DECISIONS, found))
+    (alert,) = (record.body for record in on(ALERTS, found))
+    assert named["techniques"] == alert["techniques"] == ["F1012", "F1028"]
+    assert "techniques" not in none
+
+
 def test_the_reason_of_a_rule_about_one_field_carries_its_value() -> None:
     rules = (rule("odd", "value % 2 == 1", 1), rule("at", 'currency == "EUR"', 2), rule("new", "not has_ordered", 3))
     (risk,) = risks(worker(*rules).run(order("u", 0, "a", value=9.0)))

@@ -54,6 +54,7 @@ def test_a_session_meets_a_rule_at_the_first_click_at_which_it_holds_and_once(fe
 def test_the_decision_is_about_the_session_and_the_alert_says_why(feed: Feed) -> None:
     policies = [{"id": "p", "thresholds": {}, "expires_after": "1h"}]
     busy = session_rule("busy", "distinct_items >= 2 and is_product_viewed", action="block", text="Too busy.")
+    busy |= {"technique": "F1012"}
     found = feed(worker(busy, policies=policies), *clicks("u", 3, session_id="s1"))
     (told,), (raised,) = on(DECISIONS, found), on(ALERTS, found)
     decision = msgspec.json.decode(told.value or b"", type=Decision)
@@ -61,6 +62,7 @@ def test_the_decision_is_about_the_session_and_the_alert_says_why(feed: Feed) ->
     assert (told.key, decision.subject.type, decision.subject.id) == (b"s1", "session", "s1")
     assert (decision.action, decision.policy, decision.reasons) == ("block", "rule/busy", ["BUSY"])
     assert decision.expires_at == START + 1_000 + HOUR
+    assert decision.techniques == alert.techniques == ["F1012"]
     assert (raised.key, alert.severity, alert.subject.type, alert.user_id) == (b"s1", "critical", "session", "u")
     assert alert.title == (
         "Too busy: distinct products so far in this session = 2 >= 2 and this click is product_viewed: yes"

@@ -72,6 +72,15 @@ def test_every_entity_is_named_as_its_orders_name_it(entity: str, named: dict[st
     assert (alert["kind"], alert["subject"]) == ("velocity", {"type": entity, "id": id_})
 
 
+def test_an_alert_about_an_entity_names_its_rules_technique_alone() -> None:
+    rules = (
+        BUSY | {"when": "device_orders_1h >= 1", "score": 9, "technique": "F1028"},
+        rule("b", "true", 1, technique="F1012"),
+    )
+    (alert,) = alerts(worker(*rules).run(order("u", 0, "a", device_id="d")))
+    assert (alert["reasons"], alert["techniques"]) == (["BUSY"], ["F1028"])
+
+
 def test_the_count_is_of_the_time_that_the_rule_looks_back_over() -> None:
     ring = rule("ring", "device_users_24h >= 3", action="block")
     orders = [order(f"u{at % 3}", at * HOUR, f"{at}", device_id="d") for at in range(5)]
