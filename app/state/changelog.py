@@ -24,8 +24,8 @@ TOPIC_CONFIG = {
     "cleanup.policy": "compact",
     # A worker whose store is older than this reads the whole changelog again (see recovery), so it is long.
     "delete.retention.ms": str(7 * DAY_MS),
-    # The last segment is never compacted: small ones keep a recovery short.
-    "segment.bytes": str(64 << 20),
+    # The last segment is never compacted: small ones keep a recovery without a local store short.
+    "segment.bytes": str(16 << 20),
     # Rows of a replay carry times of long ago; those of the broker's log must not.
     "message.timestamp.type": "LogAppendTime",
 }
