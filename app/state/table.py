@@ -10,6 +10,7 @@ import faust
 from faust.stores.base import Store
 from faust.types import TP
 
+from app.kafka.patience import until_done
 from app.state.changelog import Changelog, common_partitions, ensure_changelog
 from app.state.held import HeldPartitions
 from app.state.recovery import Progress, RecoveryReport, recover
@@ -160,13 +161,13 @@ class ColumnTable(faust.Table):  # type: ignore[misc]
         return await self.held.keep(partitions, generation)
 
     async def recover(self, missing: Collection[int]) -> None:
-        """Recover partitions, while work on the others goes on.
+        """Recover partitions, while work on the others goes on; again, where the broker goes away meanwhile.
 
         Raises:
             Exception: what `app.state.recovery.recover` raises.
         """
         if missing:
-            self._on_recovered(await self.held.recover(missing))
+            self._on_recovered(await until_done(lambda: self.held.recover(missing), "the recovery of state"))
 
     async def _recover(self, partitions: Collection[int]) -> tuple[dict[int, PartitionStore], RecoveryReport]:
         assert self.changelog is not None, "the table has not started"

@@ -12,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
+from app.kafka.devbroker import DevelopmentBroker
 from app.kafka.faust_app import BatchApp, create_app
 from app.kafka.fetched import Fetched
 from app.kafka.topics import create_topics, topic
@@ -249,6 +250,37 @@ def test_a_worker_that_cannot_recover_ends_and_says_why(group: Group) -> None:
         other.close()
 
     run(scenario)
+
+
+def test_a_broker_that_goes_away_while_rows_are_read_back_only_delays_it(tmp_path: Path) -> None:
+    with DevelopmentBroker(tmp_path / "kafka") as broker:
+        run(lambda: _read_back_through_a_crash(broker, Group(broker.address, tmp_path)))
+
+
+async def _read_back_through_a_crash(broker: DevelopmentBroker, group: Group) -> None:
+    await group.create()
+    await group.send(200)
+    first, other = Worker(group, "one"), Worker(group, "other")
+    async with first.running():
+        await until(lambda: first.counts() == group.sent, "counted")
+    read_back = other.table.held._recover
+    restarts: list[asyncio.Task[bool]] = []
+    attempts = 0
+
+    async def without_a_broker(partitions: Collection[int]) -> tuple[dict[int, PartitionStore], RecoveryReport]:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            await asyncio.to_thread(broker.kill)
+            restarts.append(asyncio.create_task(asyncio.to_thread(broker.start)))
+        return await read_back(partitions)
+
+    other.table.held._recover = without_a_broker
+    async with other.running():
+        await until(lambda: other.counts() == group.sent, "read back", seconds=60)
+        assert attempts > 1
+        assert not other.app.crashed
+    assert await restarts[0]
 
 
 def test_a_table_is_not_written_key_by_key(group: Group) -> None:
