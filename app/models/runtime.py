@@ -171,9 +171,19 @@ class RiskModel:
 
     def score(self, features: Floats) -> RiskScores:
         """See `RiskScorer.score`."""
-        probability, contributions = self._run(_RISK_OUTPUTS, {"features": _apart(features)})
-        return RiskScores(probability[::_APART, 0], contributions[::_APART])
+        starts = range(0, max(len(features), 1), _AT_ONCE)
+        scored = [self._part(features[start : start + _AT_ONCE]) for start in starts]
+        probability, contributions = map(np.concatenate, zip(*scored, strict=True))
+        return RiskScores(probability, contributions)
 
+    def _part(self, features: Floats) -> tuple[Floats, Floats]:
+        probability, contributions = self._run(_RISK_OUTPUTS, {"features": _apart(features)})
+        return probability[::_APART, 0], contributions[::_APART]
+
+
+_AT_ONCE = 512
+"""Orders that the model gets at once. ONNX Runtime keeps the memory of the largest run: 8,192 orders at once need
+500 MB, and each of them a third more time than here."""
 
 _APART = 4
 """Rows of 4-byte numbers that are so far apart begin at the same place of a 16-byte register. The last bit of ONNX

@@ -55,10 +55,10 @@ def test_a_manifest_says_where_its_model_lies_and_what_it_beat(folder: Path) -> 
 
 def test_the_last_bit_of_a_risk_does_not_depend_on_the_orders_beside() -> None:
     model, random = load_risk(REPOSITORY, provider="cpu"), np.random.default_rng(0)
-    shape = (100, len(ORDER_FEATURES))
+    shape = (1_100, len(ORDER_FEATURES))  # more than the model gets at once
     features = (random.exponential(1, shape) * random.choice([0, 1, 1_000], shape)).astype(np.float32)
     together = model.score(features)
-    for size in (1, 2, 3, 5, 7, 33):
+    for size in (1, 2, 3, 5, 7, 33, 700):
         parts = [model.score(features[at : at + size]) for at in range(0, len(features), size)]
         assert np.concatenate([part.probability for part in parts]).tobytes() == together.probability.tobytes()
         assert np.concatenate([part.contributions for part in parts]).tobytes() == together.contributions.tobytes()
