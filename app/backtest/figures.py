@@ -12,8 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.backtest.judging import JudgedOrders, Outcomes
+from app.backtest.judging import JudgedOrders
 from app.effects import MetRule
+from app.learning.labels import OrderLabels
 from app.rules.book import SEVERITY
 from schemas.outputs import ACTIONS
 from schemas.ruleset import Ruleset
@@ -51,21 +52,21 @@ class Truth:
         return {str(one): round(float(value[currency == one].sum()), 2) for one in np.unique(currency)}
 
 
-def truth_of(judged: JudgedOrders, outcomes: Outcomes) -> Truth:
+def truth_of(judged: JudgedOrders, labels: OrderLabels) -> Truth:
     """What turned out of the orders that were judged."""
-    known = outcomes.known
-    return Truth(np.array([known.get(order, False) for order in judged.ids], np.bool_), judged.value, judged.currency)
+    return Truth(np.array([labels.is_bad(order) for order in judged.ids], np.bool_), judged.value, judged.currency)
 
 
-def figures(ruleset: Ruleset, judged: JudgedOrders, outcomes: Outcomes) -> dict[str, Any]:
+def figures(ruleset: Ruleset, judged: JudgedOrders, labels: OrderLabels) -> dict[str, Any]:
     """What a ruleset did."""
-    truth = truth_of(judged, outcomes)
+    truth = truth_of(judged, labels)
     met = _met(judged.hits)
     return {
         "ruleset": f"{ruleset.id}/{ruleset.version}",
         "orders": len(judged.ids),
         "frauds": int(truth.fraud.sum()),
-        "labels": _labels(judged, outcomes),
+        "dead_letters": dict(judged.dead_letters),
+        "labels": _labels(judged, labels),
         "actions": {action: int((judged.action == SEVERITY[action]).sum()) for action in ACTIONS},
         "stopped": _stopped(judged, truth),
         "rules": {
@@ -77,13 +78,13 @@ def figures(ruleset: Ruleset, judged: JudgedOrders, outcomes: Outcomes) -> dict[
     }
 
 
-def changes(old: JudgedOrders, new: JudgedOrders, outcomes: Outcomes) -> dict[str, Any]:
+def changes(old: JudgedOrders, new: JudgedOrders, labels: OrderLabels) -> dict[str, Any]:
     """What ``new`` would decide otherwise than ``old``, and whom it would cost or save what.
 
     Orders that only one of them has seen are left out: topics grow while they are read.
     """
     old, new = old.among(set(new.ids)), new.among(set(old.ids))
-    truth = truth_of(new, outcomes)
+    truth = truth_of(new, labels)
     differs = old.action != new.action
     steps = Counter(zip(old.action[differs].tolist(), new.action[differs].tolist(), strict=True))
     was, is_ = old.action >= STOPPING_FROM, new.action >= STOPPING_FROM
@@ -132,11 +133,11 @@ def _overlap(hits: Sequence[tuple[tuple[str, str], ...]]) -> dict[str, int]:
     return {f"{one} and {other}": count for (one, other), count in pairs.most_common(_MOST_PAIRS)}
 
 
-def _labels(judged: JudgedOrders, outcomes: Outcomes) -> dict[str, int]:
+def _labels(judged: JudgedOrders, labels: OrderLabels) -> dict[str, int]:
     return {
-        "of_orders": len(outcomes.known),
-        "of_unknown_orders": len(outcomes.known.keys() - set(judged.ids)),
-        "without_order": outcomes.without_order,
-        "repeated": outcomes.repeated,
-        "contradicting": outcomes.contradicting,
+        "of_orders": len(labels.by_order),
+        "of_unknown_orders": len(labels.by_order.keys() - set(judged.ids)),
+        "without_order": labels.of_users,
+        "repeated": labels.repeated,
+        "contradicting": labels.contradicting,
     }

@@ -8,13 +8,15 @@ from typing import Any
 import msgspec
 
 from app.backtest.figures import STOPPING_FROM, figures
-from app.backtest.judging import JudgedOrders, Outcomes, judge
+from app.backtest.judging import JudgedOrders, judge
+from app.learning.labels import GOOD, OrderLabels
 from app.ops.settings import Settings
 from app.replay.recorded import RecordedBatch
 from app.replay.shop import Shop
 from app.replay.shop.shop import ALL_PATTERNS
 from app.rules.book import RuleBook
 from app.state.columns import Lifetimes
+from app.training.progress import Reporter
 from app.worker.run import load_models
 from schemas.topics import CLICKSTREAM
 
@@ -49,12 +51,14 @@ class Truths:
                     self.sessions[session(value).session_id] = truth.pattern
             yield batch.recorded
 
-    def outcomes(self) -> Outcomes:
+    def labels(self) -> OrderLabels:
         """The truth as if labels told all of it."""
-        return Outcomes({order: pattern is not None for order, pattern in self.patterns.items()})
+        return OrderLabels({order: "fraud" if pattern else GOOD for order, pattern in self.patterns.items()})
 
 
-def backtested_on_shop(settings: Settings, book: RuleBook, events: int, seed: int) -> dict[str, Any]:
+def backtested_on_shop(
+    settings: Settings, book: RuleBook, events: int, seed: int, reporter: Reporter
+) -> dict[str, Any]:
     """What ``book`` would do in a shop of about so many events, with every fraud known.
 
     Raises:
@@ -71,8 +75,9 @@ def backtested_on_shop(settings: Settings, book: RuleBook, events: int, seed: in
     )
     truths = Truths(shop)
     lifetimes = Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)
-    judged, _ = judge(truths, replace(load_models(settings), rules=book), lifetimes, lambda _: None)
-    found = figures(book.ruleset, judged, truths.outcomes())
+    done = reporter.stage(f"events under {book.version}, about", events)
+    judged, _ = judge(truths, replace(load_models(settings), rules=book), lifetimes, done)
+    found = figures(book.ruleset, judged, truths.labels())
     for rule, told in found["session_rules"].items():
         told |= session_quality({one.session_id for one in judged.met if one.hit.id == rule}, truths.sessions)
     return found | {"patterns": _patterns(judged, truths.patterns)}

@@ -100,15 +100,17 @@ def backtest(
         raise UsageProblem("name recorded files, or --from-topics, or --shop EVENTS, which goes without --against")
     from app.backtest.run import backtested, backtested_on_topics
     from app.backtest.shop import backtested_on_shop
+    from app.training.progress import bars
 
     settings = open_settings(**flags)
     book, other = opened(ruleset), opened(against) if against else None
-    if shop_events:
-        found = backtested_on_shop(settings, book, shop_events, seed)
-    elif from_topics:
-        found = backtested_on_topics(settings, book, other)
-    else:
-        found = backtested(settings, book, other, files, kind)
+    with bars() as reporter:
+        if shop_events:
+            found = backtested_on_shop(settings, book, shop_events, seed, reporter)
+        elif from_topics:
+            found = backtested_on_topics(settings, book, other, reporter)
+        else:
+            found = backtested(settings, book, other, files, kind, reporter)
     report(found, as_json)
 
 

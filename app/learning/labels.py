@@ -18,10 +18,16 @@ _DECODER = msgspec.json.Decoder(Label)
 
 @dataclass(eq=False)
 class OrderLabels:
-    """The latest label of each order; ``of_users`` counts those that name no order, and are joined to none."""
+    """The latest label of each order.
+
+    ``of_users`` counts those that name no order, and are joined to none; ``repeated`` those that say of an order again
+    what was said before, good or bad; ``contradicting`` those that say the opposite.
+    """
 
     by_order: dict[str, str] = field(default_factory=dict)
     of_users: int = 0
+    repeated: int = 0
+    contradicting: int = 0
 
     def take(self, values: Iterable[bytes | None]) -> None:
         """Note labels in the order they were given; what is none went to the dead letters, and is left out."""
@@ -33,7 +39,18 @@ class OrderLabels:
             if label.order_id is None:
                 self.of_users += 1
             else:
-                self.by_order[label.order_id] = label.label
+                self._note(label.order_id, label.label)
+
+    def is_bad(self, order_id: str) -> bool:
+        """Whether the latest label of an order calls it bad; not so where there is none."""
+        return self.by_order.get(order_id, GOOD) != GOOD
+
+    def _note(self, order_id: str, label: str) -> None:
+        if (before := self.by_order.get(order_id)) is not None:
+            differs = (before == GOOD) != (label == GOOD)
+            self.contradicting += differs
+            self.repeated += not differs
+        self.by_order[order_id] = label
 
     def joined(self, order_ids: Sequence[str]) -> tuple[Flags, Flags]:
         """Which of the orders [m] have a label, and which were bad [m]."""

@@ -57,8 +57,11 @@ async def gather(
     new_pipeline: NewPipeline,
     done: Callable[[int], None],
     fan_out: LocalFanOut | None = None,
+    into: Gathered | None = None,
 ) -> Gathered:
     """Read all partitions of the input topics; ``done`` is told of the records as they are read.
+
+    ``into`` takes the steps in; by default all that they scored is kept.
 
     An entity has its orders in all partitions: so where velocities are looked at, the orders and labels of all are read
     before, for the joiners of ``fan_out``, which are the pipelines'.
@@ -66,7 +69,7 @@ async def gather(
     Raises:
         KafkaError: the broker does not answer.
     """
-    found = Gathered()
+    found = Gathered() if into is None else into
     if fan_out is not None and fan_out.is_used:
         await _ask(broker, partitions, fan_out)
     for partition in range(partitions):

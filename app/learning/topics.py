@@ -34,8 +34,10 @@ def models_with(settings: Settings, kind: Kind, version: str | None) -> Models:
     )
 
 
-def read_back(models: Models, settings: Settings, reporter: Reporter) -> tuple[Gathered, int]:
-    """What the input topics hold, scored by ``models``, and the number of their partitions.
+def read_back(
+    models: Models, settings: Settings, reporter: Reporter, into: Gathered | None = None
+) -> tuple[Gathered, int]:
+    """What the input topics hold, scored by ``models``, and the number of their partitions; see `gather` for ``into``.
 
     Raises:
         UsageProblem: no broker answers, or topics are missing.
@@ -49,7 +51,7 @@ def read_back(models: Models, settings: Settings, reporter: Reporter) -> tuple[G
     new_pipeline = pipeline_of(models, lifetimes, limits, partitions, fan_out.joiners)
     done = reporter.stage("read the topics")
     try:
-        gathered = asyncio.run(gather(settings.broker, partitions, new_pipeline, done, fan_out))
+        gathered = asyncio.run(gather(settings.broker, partitions, new_pipeline, done, fan_out, into))
     except KafkaError as error:
         raise UsageProblem(
             f"the topics at {settings.broker} cannot be read ({error!r}); see the broker's log"

@@ -1,4 +1,4 @@
-"""How far a training got: bars on standard error, on a terminal only."""
+"""How far a training or a backtest got: bars on standard error, on a terminal only."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -6,13 +6,20 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 Advance = Callable[[int], None]
 
 
 class Reporter(Protocol):
-    """What a training tells how far it got."""
+    """Who is told how far something long got."""
 
     def stage(self, title: str, total: int | None = None) -> Advance:
         """Begin a stage of ``total`` steps, None if unknown; the answer is called with the number of steps made."""
@@ -39,6 +46,7 @@ class _Bars:
 @contextmanager
 def bars() -> Iterator[Reporter]:
     """A reporter that draws bars on standard error if that is a terminal."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    times = TimeElapsedColumn(), TimeRemainingColumn()
+    with Progress(*columns, *times, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         yield _Bars(progress)

@@ -13,7 +13,7 @@ from app.batch import TOPICS
 from app.cli.errors import UsageProblem
 from app.effects import Effects, ScoredClicks, ScoredOrders
 from app.events.align import Aligner
-from app.events.decode import Decoder
+from app.events.decode import Decoder, Rejected
 from app.fanout.gate import Gate
 from app.fanout.local import LocalFanOut
 from app.features.clicks import CLICK_FEATURES
@@ -129,7 +129,8 @@ def replayed(
     models: Models | None = None,
     velocities: Sequence[Velocity] | None = None,
 ) -> Iterator[Effects]:
-    """The effects of every step; ``done`` is told how many events each batch had.
+    """The effects of every step, those of the last one without any record where some were rejected after the others;
+    ``done`` is told how many events each batch had.
 
     Without ``models`` they are those that know nothing; without ``velocities`` they are those that its rules look at.
     """
@@ -140,15 +141,21 @@ def replayed(
     wanted = models.rules.velocities if velocities is None else velocities
     fan_out = LocalFanOut(1, wanted)
     gate = Gate(fan_out.joiners, wanted)
+    rejected: list[Rejected] = []
     for batch in recording:
         for fetched in fetches.of(batch):
-            aligner.add(decoder.decode(fetched))
+            decoded = decoder.decode(fetched)
+            rejected += decoded.rejected
+            aligner.add(decoded)
             fan_out.feed(fetched)
         fan_out.exchange()
         while aligned := gate.take(aligner, lambda topic: 0, 0, _STEP_RECORDS):
             fan_out.through({(topic, 0): offset for topic, offset in aligned.next_offsets.items()})
-            yield step(state, [aligned], models)
+            yield step(state, [aligned], models, rejected)
+            rejected = []
         done(len(batch))
+    if rejected:
+        yield step(state, [], models, rejected)
 
 
 def _numbers(names: Iterable[str]) -> Ints:

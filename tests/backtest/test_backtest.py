@@ -1,6 +1,7 @@
 """A backtest tells what rules met, how right they were, and what would change; labels may be anything."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,13 @@ import numpy as np
 import pytest
 
 from app.backtest.figures import Truth, changes
-from app.backtest.judging import JudgedOrders, Outcomes
+from app.backtest.judging import JudgedOrders
+from app.backtest.run import backtested
 from app.cli.main import DONE, WRONG_USAGE, main
+from app.cli.options import open_settings
+from app.cli.rules import opened
+from app.learning.labels import OrderLabels
+from app.training.progress import Advance
 from tests.harness import Input, click, label, order
 
 RULESET = """
@@ -42,11 +48,29 @@ def orders() -> list[Input]:
     ]
 
 
+class Stages:
+    """Remembers what each stage was to have, and had."""
+
+    def __init__(self) -> None:
+        self.totals: dict[str, int | None] = {}
+        self.made: Counter[str] = Counter()
+
+    def stage(self, title: str, total: int | None = None) -> Advance:
+        self.totals[title] = total
+        return lambda steps: self.made.update({title: steps})
+
+
 @pytest.fixture
-def backtest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+def events(tmp_path: Path) -> Path:
     events = tmp_path / "events.jsonl"
     lines = sorted(orders(), key=lambda one: json.loads(one.value or b"")["ts"])
+    lines.append(order("u10", 30, "nothing to pay", value=0))
     events.write_bytes(b"".join((one.value or b"") + b"\n" for one in lines))
+    return events
+
+
+@pytest.fixture
+def backtest(events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     for name, action in (("new", "block"), ("old", "warn")):
         (tmp_path / f"{name}.yaml").write_text(RULESET.format(id=name, action=action))
     capsys.readouterr()
@@ -114,6 +138,20 @@ def test_labels_of_every_kind_are_accounted_for(backtest: dict[str, Any]) -> Non
     }
 
 
+def test_orders_that_cannot_be_processed_are_counted(backtest: dict[str, Any]) -> None:
+    assert backtest["dead_letters"] == {"schema_violation": 1}
+
+
+def test_it_is_told_how_far_a_backtest_got(events: Path, tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(RULESET.format(id="new", action="block"))
+    (tmp_path / "before.yaml").write_text(RULESET.format(id="old", action="block"))
+    book, other = opened(tmp_path / "rules.yaml"), opened(tmp_path / "before.yaml")
+    stages, count = Stages(), len(orders()) + 1
+    backtested(open_settings(), book, other, [events], "native", stages)
+    assert stages.totals == {"events under new/1": count, "events under old/1": count}
+    assert stages.made == stages.totals
+
+
 def test_orders_that_only_one_side_has_seen_are_not_compared() -> None:
     def judged(*ids: str) -> JudgedOrders:
         actions = [int(order) % 6 for order in ids]
@@ -128,7 +166,8 @@ def test_orders_that_only_one_side_has_seen_are_not_compared() -> None:
             [],
         )
 
-    found = changes(judged("1", "2", "3"), replace(judged("1", "2", "3", "4"), action=np.zeros(4, np.int8)), Outcomes())
+    after = replace(judged("1", "2", "3", "4"), action=np.zeros(4, np.int8))
+    found = changes(judged("1", "2", "3"), after, OrderLabels())
     assert found["orders"] == 3
     assert found["no_longer_stopped"]["orders"] == 1
 

@@ -32,7 +32,7 @@ def test_the_starter_rules_meet_their_patterns_and_hardly_anybody_else() -> None
     )
     truths = Truths(shop)
     judged, _ = judge(truths, replace(fake_models(), rules=book), LIVES, lambda _: None)
-    found = figures(book.ruleset, judged, truths.outcomes())
+    found = figures(book.ruleset, judged, truths.labels())
     caught = {
         "takeover": {"account_takeover"},
         "card_testing": {"card_testing"},
@@ -61,7 +61,7 @@ def test_the_starter_rules_tell_scrapers_from_visitors() -> None:
     assert sum(pattern == "scraping" for pattern in truths.sessions.values()) >= 3
     found = session_quality({one.session_id for one in judged.met}, truths.sessions)
     assert found == {"precision": 1.0, "recall": {"scraping": 1.0}}
-    assert figures(book.ruleset, judged, truths.outcomes())["session_rules"]["scraping"]["sessions"] == len(judged.met)
+    assert figures(book.ruleset, judged, truths.labels())["session_rules"]["scraping"]["sessions"] == len(judged.met)
 
 
 def test_the_recall_of_a_pattern_is_the_share_of_its_sessions() -> None:

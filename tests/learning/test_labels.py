@@ -28,6 +28,12 @@ def test_labels_of_orders_never_seen_and_of_users_are_counted() -> None:
     assert labels.counted(["a", "b"]) == {"joined": 1, "of_unknown_orders": 1, "of_users": 1}
 
 
+def test_labels_that_repeat_or_contradict_what_was_said_are_counted() -> None:
+    labels = taken(of("a", "fraud"), of("a", "chargeback"), of("a", "legitimate"), of("b", "legitimate"))
+    assert (labels.repeated, labels.contradicting) == (1, 1)
+    assert (labels.is_bad("a"), labels.is_bad("nobody's")) == (False, False)
+
+
 def test_what_is_no_label_is_left_out() -> None:
     labels = taken(None, b"{", raw(b'{"label": "odd"}').value, b"\xff", of("a", "fraud"))
     assert labels.by_order == {"a": "fraud"}
