@@ -1,5 +1,6 @@
 """The Faust app that the transport needs: settings that are the same for every worker and every test."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -14,6 +15,8 @@ from app.kafka.consumer import BatchSchema
 from app.kafka.options import TransportOptions
 
 logger = get_logger(__name__)
+
+_LAST_TURN_S = 1.0
 
 
 class BatchApp(faust.App):  # type: ignore[misc]
@@ -47,6 +50,12 @@ class DeadlineWorker(faust.Worker):  # type: ignore[misc]
             self._deadline = threading.Timer(seconds, _give_up, [seconds])
             self._deadline.daemon = True
             self._deadline.start()
+
+    async def _sentinel_task(self) -> None:
+        """The last turn of the event loop, for what was cancelled just before; mode sleeps for a second here."""
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if left:
+            await asyncio.wait(left, timeout=_LAST_TURN_S)
 
 
 def _give_up(seconds: float) -> None:

@@ -1,12 +1,13 @@
 """The settings the transport depends on (pains 23, 25, 26)."""
 
+import asyncio
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import pytest
 
 from app.kafka.consumer import BatchSchema
-from app.kafka.faust_app import create_app
+from app.kafka.faust_app import DeadlineWorker, create_app
 from app.kafka.options import TransportOptions
 from app.kafka.transport import Transport
 
@@ -41,3 +42,34 @@ def test_two_apps_do_not_share_options(tmp_path: Path) -> None:
     default = create_app("b", "k:1", tmp_path, settings=given)
     assert (small.transport_options.batch_records, default.transport_options.batch_records) == (1, 8_192)
     assert given == {"store": "memory://"}
+
+
+def test_a_worker_that_has_stopped_ends_at_once(tmp_path: Path) -> None:
+    """Mode slept for a second after the last task had ended."""
+
+    async def run() -> None:
+        last_turn = DeadlineWorker(create_app("group", "one:9092", tmp_path))._sentinel_task()
+        with pytest.raises(StopIteration):
+            last_turn.send(None)
+
+    asyncio.run(run())
+
+
+def test_tasks_that_were_cancelled_last_may_clean_up(tmp_path: Path) -> None:
+    cleaned = []
+
+    async def task() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(True)
+
+    async def run() -> None:
+        worker, left = DeadlineWorker(create_app("group", "one:9092", tmp_path)), asyncio.create_task(task())
+        await asyncio.sleep(0)
+        left.cancel()
+        await worker._sentinel_task()
+        assert cleaned
+
+    asyncio.run(run())
