@@ -59,8 +59,10 @@ def look(broker: DevelopmentBroker, state_dir: Path, partitions: int, say: Say) 
     findings = Findings()
     place = _Place(broker.address, broker.topics_folder, state_dir)
     at_once = min(partitions, os.cpu_count() or 1, _MOST_AT_ONCE)
+    start = multiprocessing.get_context("forkserver")
+    start.set_forkserver_preload([__name__])  # everything is imported once
     # One after the other a process would keep what the last partition took.
-    with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes:
+    with ProcessPoolExecutor(at_once, start, max_tasks_per_child=1) as processes:
         looking = [processes.submit(look_at, place, number, partitions) for number in range(partitions)]
         for done, one in enumerate(as_completed(looking), 1):
             findings.add(one.result())
