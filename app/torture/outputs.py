@@ -26,11 +26,15 @@ Bodies = defaultdict[str, dict[str, Body]]
 
 @dataclass
 class Counts:
-    """What was found, in numbers, with a few examples of each kind of fault."""
+    """What was found, in numbers, with a few examples of each kind of fault.
+
+    ``repeated`` are the clicks and orders that were scored more than once, each with all the outputs that it leads to.
+    """
 
     outputs: Counter[str] = field(default_factory=Counter)
     lost: int = 0
     duplicated: int = 0
+    repeated: int = 0
     different: int = 0
     reordered: int = 0
     wrong_sessions: int = 0
@@ -45,7 +49,7 @@ class Counts:
     def add(self, other: "Counts") -> None:
         """Take in what was counted elsewhere."""
         self.outputs.update(other.outputs)
-        for name in ("lost", "duplicated", "different", "reordered", "wrong_sessions"):
+        for name in ("lost", "duplicated", "repeated", "different", "reordered", "wrong_sessions"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for kind, found in other.examples.items():
             self.examples[kind] = [*self.examples[kind], *found][:_EXAMPLES]
@@ -109,6 +113,7 @@ class Comparison:
 
     def _repeated(self, topic: str, id_: str, body: Body) -> None:
         self._counts.note("duplicated", f"{topic} {id_}")
+        self._counts.repeated += topic in _SCORES
         score = body.get(_SCORES.get(topic, ""), 0.0)
         if abs(score - self._scores[topic][id_]) > TOLERANCE:
             self._counts.note(

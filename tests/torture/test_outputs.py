@@ -45,6 +45,11 @@ def test_an_output_twice_is_duplicated_and_with_another_score_different_too() ->
     assert faults(compared([intent(1), intent(1, purchase_probability=0.6)], [intent(1)])) == (0, 1, 0, 1)
 
 
+def test_an_input_is_repeated_once_for_each_time_that_it_was_scored_again() -> None:
+    assert compared([intent(1), intent(1), intent(2), intent(2)], [intent(1), intent(2)]).repeated == 2
+    assert compared([closed(), closed()], [closed()], SESSION_EVENTS).repeated == 0
+
+
 def test_event_time_that_falls_within_a_key_is_reordered() -> None:
     assert faults(compared([intent(2), intent(1)], [intent(1), intent(2)])) == (0, 0, 1, 0)
 

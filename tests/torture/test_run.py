@@ -69,8 +69,14 @@ def test_a_group_that_stands_still_or_has_not_read_to_the_end_fails() -> None:
 
 
 def test_at_least_once_a_kill_may_repeat_a_batch_and_no_more() -> None:
+    """A batch is one of inputs: an order that is repeated may have a risk, a decision and an alert twice."""
+
     def repeated(count: int) -> Findings:
-        return findings(lambda found: found.counts.note("duplicated", "x", count))
+        def change(found: Findings) -> None:
+            found.counts.note("duplicated", "x", 3 * count)
+            found.counts.repeated = count
+
+        return findings(change)
 
     assert figures(plan("at_least_once"), ended(), repeated(200))["verdict"] == "pass"
     assert figures(plan("at_least_once"), ended(), repeated(201))["verdict"] == "fail"
