@@ -8,9 +8,10 @@ import click
 from app.cli.errors import UsageProblem
 from app.cli.options import broker_option, json_option, open_settings
 from app.cli.output import report as tell
+from app.report.collected import Collected, Span
 from app.report.page import page, when
 from app.report.reading import read_folder, read_topics
-from app.report.summary import Collected, Span, Summary
+from app.report.summary import Summary
 from app.rules.times import instant
 from schemas.events import EARLIEST_TS, END_TS
 

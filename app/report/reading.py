@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from app.cli.errors import UsageProblem
 from app.kafka.topics import TopicError, partition_counts
-from app.report.summary import Collected
+from app.report.collected import Collected
 from schemas.events import Label, Order
 from schemas.outputs import Alert, RiskEvent
 from schemas.topics import ALERTS, LABELS, ORDERS, RISK_EVENTS

@@ -1,54 +1,21 @@
-"""What a report says, counted while events are read once."""
+"""What a report says, counted over what was collected."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from heapq import nlargest
 from typing import Final
 
-from app.report.entities import Entity, EntityFigures, named_by, top_entities
-from app.rules.book import SEVERITY
-from schemas.events import Label, Order
-from schemas.outputs import Action, Alert, RiskEvent
+from app.report.collected import Collected, JudgedOrder
+from app.report.entities import Entity, EntityFigures, top_entities
 
-STOPPING_FROM: Final = SEVERITY["review"]
-"""Orders are stopped from this severity on."""
 SCORE_STEP: Final = 5
+HIGHEST: Final = 100
 TOP: Final = 15
 
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
-_FEW_DAYS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Event time from ``start`` up to before ``end``, in ms."""
-
-    start: int
-    end: int
-
-    def holds(self, ts: int) -> bool:
-        """Whether a time lies within."""
-        return self.start <= ts < self.end
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedOrder:
-    """What a report remembers of a judged order."""
-
-    order_id: str
-    user_id: str
-    ts: int
-    score: int | None
-    action: Action
-    rules: tuple[tuple[str, str], ...]
-    reasons: tuple[str, ...]
-    techniques: tuple[str, ...]
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether it waits for somebody or is blocked."""
-        return SEVERITY[self.action] >= STOPPING_FROM
+_STEPS_MS: Final = (_HOUR_MS, 6 * _HOUR_MS, _DAY_MS, 7 * _DAY_MS, 28 * _DAY_MS)
+_MOST_STEPS: Final = 120
 
 
 @dataclass
@@ -57,57 +24,52 @@ class RuleFigures:
 
     hits: Counter[str] = field(default_factory=Counter)
     frauds: int = 0
-    genuine: int = 0
+    legitimate: int = 0
+
+    @property
+    def unlabelled(self) -> int:
+        """Hits that no label speaks of."""
+        return self.hits.total() - self.frauds - self.legitimate
 
     @property
     def precision(self) -> float | None:
         """The share of frauds among the hits that a label speaks of; None where none does."""
-        known = self.frauds + self.genuine
+        known = self.frauds + self.legitimate
         return self.frauds / known if known else None
 
 
 @dataclass
-class Collected:
-    """Orders and alerts of a span, and all that labels said and orders named, by order."""
+class Money:
+    """Values of orders in major units of one currency."""
 
-    span: Span
-    orders: list[JudgedOrder] = field(default_factory=list)
-    alerts: list[Alert] = field(default_factory=list)
-    labels: dict[str, bool] = field(default_factory=dict)
-    entities: dict[str, tuple[Entity, ...]] = field(default_factory=dict)
-    _seen: set[str] = field(default_factory=set)
-
-    def take(self, event: RiskEvent | Alert | Label | Order) -> None:
-        """Note an event; the latest of several labels of one order counts, and an output that comes again once."""
-        if isinstance(event, Label):
-            if event.order_id is not None:
-                self.labels[event.order_id] = event.label != "legitimate"
-        elif self.span.holds(event.ts):
-            self._note(event)
-
-    def _note(self, event: RiskEvent | Alert | Order) -> None:
-        if isinstance(event, Order):
-            self.entities[event.order_id] = named_by(event)
-        elif event.event_id not in self._seen:
-            self._seen.add(event.event_id)
-            if isinstance(event, Alert):
-                self.alerts.append(event)
-            else:
-                self.orders.append(_order(event))
+    orders: float = 0.0
+    stopped: float = 0.0
+    fraud_stopped: float = 0.0
+    fraud_let_through: float = 0.0
+    legitimate_stopped: float = 0.0
 
 
 class Summary:
     """The figures of what was collected."""
 
     def __init__(self, collected: Collected) -> None:
-        self.orders, self.alerts, self._labels = collected.orders, collected.alerts, collected.labels
-        self._entities = collected.entities
+        self.orders, self.alerts = collected.orders, collected.alerts
+        self._labels, self._placed = collected.labels, collected.placed
         self.actions: Counter[str] = Counter(order.action for order in self.orders)
-        self.scores = Counter((order.score or 0) // SCORE_STEP for order in self.orders if order.score is not None)
         self.unassessed = sum(order.score is None for order in self.orders)
+        self.partial = sum(order.partial for order in self.orders)
         self.stopped = [order for order in self.orders if order.is_stopped]
-        self.false_positives = [order for order in self.stopped if self._labels.get(order.order_id) is False]
-        self.missed = [order for order in self.orders if not order.is_stopped and self._labels.get(order.order_id)]
+        self.false_positives = [order for order in self.stopped if self.is_fraud(order) is False]
+        self.missed = [order for order in self.orders if not order.is_stopped and self.is_fraud(order)]
+
+    def is_fraud(self, order: JudgedOrder) -> bool | None:
+        """What the latest label says; None where there is none."""
+        return self._labels.get(order.order_id)
+
+    def value(self, order: JudgedOrder) -> tuple[float, str] | None:
+        """Value and currency; None where the order itself was not read."""
+        placed = self._placed.get(order.order_id)
+        return None if placed is None else (placed.value, placed.currency)
 
     @property
     def labelled(self) -> int:
@@ -117,28 +79,64 @@ class Summary:
     @property
     def frauds(self) -> int:
         """Orders that turned out to be fraud."""
-        return sum(self._labels.get(order.order_id, False) for order in self.orders)
+        return sum(self.is_fraud(order) is True for order in self.orders)
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """The times of the first and the last order, in ms; None without any."""
+        times = [order.ts for order in self.orders]
+        return (min(times), max(times)) if times else None
+
+    @property
+    def judges(self) -> list[str]:
+        """Rulesets and models that judged the orders, those of most orders first."""
+        rulesets = Counter(order.ruleset for order in self.orders)
+        models = Counter(order.model for order in self.orders)
+        return [name for name, _ in rulesets.most_common() + models.most_common()]
+
+    def outcomes(self, orders: Iterable[JudgedOrder]) -> tuple[int, int, int]:
+        """How many of ``orders`` labels call fraud, how many legitimate, and of how many there is no label."""
+        said = Counter(self.is_fraud(order) for order in orders)
+        return said[True], said[False], said[None]
 
     def volumes(self) -> list[tuple[int, int, int]]:
-        """Of each hour (of each day, in a longer span): its start in ms, orders, and those stopped."""
-        if not self.orders:
+        """Of each hour (of each day or more, in a longer span): its start in ms, orders, and those stopped."""
+        if self.span is None:
             return []
-        first, last = min(order.ts for order in self.orders), max(order.ts for order in self.orders)
-        step = _HOUR_MS if last - first < _FEW_DAYS * _DAY_MS else _DAY_MS
+        first, last = self.span
+        step = next((step for step in _STEPS_MS if (last - first) // step < _MOST_STEPS), _STEPS_MS[-1])
         orders = Counter(order.ts // step for order in self.orders)
         stopped = Counter(order.ts // step for order in self.stopped)
         return [(at * step, orders[at], stopped[at]) for at in range(first // step, last // step + 1)]
+
+    def scores(self) -> list[tuple[int, int, int]]:
+        """Of each range of scores: where it begins, orders, and those that turned out to be fraud."""
+        scored = [(order.score // SCORE_STEP, order) for order in self.orders if order.score is not None]
+        orders = Counter(step for step, _ in scored)
+        frauds = Counter(step for step, order in scored if self.is_fraud(order))
+        return [(step * SCORE_STEP, orders[step], frauds[step]) for step in range(HIGHEST // SCORE_STEP + 1)]
+
+    def money(self) -> dict[str, Money]:
+        """By currency, that of most orders first; of orders that were read themselves."""
+        found: dict[str, Money] = {}
+        counts = Counter[str]()
+        for order in self.orders:
+            if (said := self.value(order)) is not None:
+                value, currency = said
+                counts[currency] += 1
+                _add(found.setdefault(currency, Money()), value, order.is_stopped, self.is_fraud(order))
+        return {currency: found[currency] for currency, _ in counts.most_common()}
 
     def rules(self) -> dict[str, RuleFigures]:
         """The rules that held, those that held most often first."""
         found: dict[str, RuleFigures] = {}
         for order in self.orders:
-            known = self._labels.get(order.order_id)
+            known = self.is_fraud(order)
             for rule, mode in order.rules:
                 figures = found.setdefault(rule, RuleFigures())
                 figures.hits[mode] += 1
                 figures.frauds += known is True
-                figures.genuine += known is False
+                figures.legitimate += known is False
         return dict(sorted(found.items(), key=lambda item: -item[1].hits.total()))
 
     def entities(self) -> list[EntityFigures]:
@@ -146,9 +144,9 @@ class Summary:
         return list(
             top_entities(
                 (
-                    (("user", order.user_id), *self._entities.get(order.order_id, ())),
+                    (("user", order.user_id), *self._entities(order)),
                     order.is_stopped,
-                    self._labels.get(order.order_id, False),
+                    self.is_fraud(order) is True,
                 )
                 for order in self.orders
             )
@@ -161,7 +159,7 @@ class Summary:
             for technique in order.techniques:
                 orders[technique] += 1
                 stopped[technique] += order.is_stopped
-                frauds[technique] += self._labels.get(order.order_id, False)
+                frauds[technique] += self.is_fraud(order) is True
         return [(each, count, stopped[each], frauds[each]) for each, count in orders.most_common()]
 
     def kinds_of_alerts(self) -> Sequence[tuple[tuple[str, str, str], int]]:
@@ -178,9 +176,9 @@ class Summary:
             found[name] = max(found[name], alert.count)
         return found.most_common(TOP)
 
-    def worst_mistakes(self) -> list[JudgedOrder]:
-        """The genuine orders that were stopped with the highest scores."""
-        return nlargest(TOP, self.false_positives, key=lambda order: order.score or 0)
+    def worst(self, mistakes: Sequence[JudgedOrder]) -> list[JudgedOrder]:
+        """Those of largest value, the latest first where it is equal or unknown."""
+        return nlargest(TOP, mistakes, key=lambda order: ((self.value(order) or (0.0, ""))[0], order.ts))
 
     @property
     def precision(self) -> float | None:
@@ -198,6 +196,7 @@ class Summary:
         """The same for programs."""
         return {
             "orders": len(self.orders),
+            "judged_by": self.judges,
             "labelled": self.labelled,
             "frauds": self.frauds,
             "actions": dict(self.actions.most_common()),
@@ -207,31 +206,39 @@ class Summary:
                 "recall": _rounded(self.recall),
                 "false_positives": len(self.false_positives),
             },
+            "partial": self.partial,
+            "money": {currency: asdict(each) for currency, each in self.money().items()},
             "alerts": len(self.alerts),
-            "entities": [asdict(each) for each in self.entities()],
+            "entities": self._entity_figures(),
             "techniques": {
                 technique: {"orders": orders, "stopped": stopped, "frauds": frauds}
                 for technique, orders, stopped, frauds in self.techniques()
             },
             "rules": {
-                rule: {"hits": each.hits.total(), "frauds": each.frauds, "genuine": each.genuine}
+                rule: {"hits": each.hits.total(), "frauds": each.frauds, "legitimate": each.legitimate}
                 for rule, each in self.rules().items()
             },
         }
 
+    def _entities(self, order: JudgedOrder) -> Sequence[Entity]:
+        placed = self._placed.get(order.order_id)
+        return placed.entities if placed else ()
+
+    def _entity_figures(self) -> dict[str, dict[str, dict[str, int]]]:
+        found: dict[str, dict[str, dict[str, int]]] = {}
+        for each in self.entities():
+            counts = {"orders": each.orders, "stopped": each.stopped, "frauds": each.frauds}
+            found.setdefault(each.kind, {})[each.id] = counts
+        return found
+
+
+def _add(money: Money, value: float, is_stopped: bool, is_fraud: bool | None) -> None:
+    money.orders += value
+    money.stopped += value * is_stopped
+    money.fraud_stopped += value * (is_stopped and is_fraud is True)
+    money.fraud_let_through += value * (not is_stopped and is_fraud is True)
+    money.legitimate_stopped += value * (is_stopped and is_fraud is False)
+
 
 def _rounded(share: float | None) -> float | None:
     return None if share is None else round(share, 4)
-
-
-def _order(event: RiskEvent) -> JudgedOrder:
-    return JudgedOrder(
-        event.order_id,
-        event.user_id,
-        event.ts,
-        event.risk_score,
-        event.decision.action,
-        tuple((hit.id, str(hit.mode)) for hit in event.rules),
-        tuple(reason.text for reason in event.reasons),
-        tuple({reason.technique: None for reason in event.reasons if reason.technique}),
-    )

@@ -35,7 +35,7 @@ def test_the_report_reads_all_partitions_of_the_topics_to_their_ends(
     assert (found["orders"], found["labelled"], found["frauds"]) == (49, 2, 1)
     assert found["stopped"]["precision"] == 0.5
     stopped = found["stopped"]["orders"]
-    assert {"kind": "device", "id": "d", "orders": 49, "stopped": stopped, "frauds": 1} in found["entities"]
+    assert found["entities"]["device"] == {"d": {"orders": 49, "stopped": stopped, "frauds": 1}}
     assert "order-48" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 

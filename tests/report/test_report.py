@@ -6,10 +6,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.cli.main import DONE, WRONG_USAGE, main
+from app.report.collected import Collected, Span
+from app.report.summary import Summary
 from app.step import Models
+from schemas.outputs import RiskEvent
 from schemas.topics import ALERTS, LABELS, ORDERS, RISK_EVENTS
 from tests.fakes import FakeIntentModel, RiskByValue
 from tests.harness import DAY, HOUR, START, Input, Worker, label, on, order
@@ -62,8 +66,8 @@ def test_the_figures_hold_decisions_against_labels(folder: Path, capsys: pytest.
     assert found["actions"] == {"allow": 14, "block": 6}
     assert found["stopped"] == {"orders": 6, "precision": 0.5, "recall": 0.5, "false_positives": 1}
     assert found["rules"] == {
-        "dear": {"hits": 6, "frauds": 1, "genuine": 1},
-        "odd": {"hits": 1, "frauds": 1, "genuine": 0},
+        "dear": {"hits": 6, "frauds": 1, "legitimate": 1},
+        "odd": {"hits": 1, "frauds": 1, "legitimate": 0},
     }
     assert found["techniques"] == {"F1028": {"orders": 6, "stopped": 6, "frauds": 1}}
     assert found["alerts"] > 0
@@ -93,11 +97,34 @@ def test_users_and_devices_are_told_whose_orders_were_stopped_most(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = reported(folder, capsys)["entities"]
-    assert {each["kind"] for each in found} == {"user", "device"}
-    assert [each for each in found if each["kind"] == "device"] == [
-        {"kind": "device", "id": "d1", "orders": 10, "stopped": 3, "frauds": 1},
-        {"kind": "device", "id": "d0", "orders": 10, "stopped": 3, "frauds": 1},
-    ]
+    assert found.keys() == {"user", "device"}
+    assert found["device"] == {
+        "d1": {"orders": 10, "stopped": 3, "frauds": 1},
+        "d0": {"orders": 10, "stopped": 3, "frauds": 1},
+    }
+
+
+def test_money_is_told_on_both_sides_by_currency(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Stopped are the orders of 61 to 66; 61 was fraud and 62 genuine, and 2 a fraud that was let through."""
+    assert reported(folder, capsys)["money"] == {
+        "EUR": {
+            "orders": sum(range(1, 15)) + sum(range(61, 67)),
+            "stopped": sum(range(61, 67)),
+            "fraud_stopped": 61.0,
+            "fraud_let_through": 2.0,
+            "legitimate_stopped": 62.0,
+        }
+    }
+
+
+def test_orders_that_were_not_read_have_no_value_and_are_told_all_the_same(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = [line for line in (folder / "events.jsonl").read_text().splitlines(keepends=True) if '"label"' in line]
+    (folder / "events.jsonl").write_text("".join(labels))
+    found = reported(folder, capsys)
+    assert (found["orders"], found["money"], found["entities"].keys()) == (20, {}, {"user"})
+    assert "order-16" in (folder / "page.html").read_text()
 
 
 def test_an_output_that_comes_again_counts_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,10 +140,29 @@ def test_the_page_tells_how_right_it_was_to_stop_and_why_alerts_were_raised(
 ) -> None:
     reported(folder, capsys)
     text = re.sub(r"<[^>]+>", " ", (folder / "page.html").read_text())
-    assert re.search(r"precision of what was stopped\s+50.0%\s+recall\s+50.0%", text)
-    assert re.search(r"risk: DEAR\s+critical\s+\d", text)
-    assert re.search(r"device d1\s+3\s+10\s+1", text)
+    assert "20 orders from 2023-11-14 23:13 to 2023-11-15 18:13 UTC, judged by" in text
+    assert re.search(r"stopped: review, block or freeze\s+1\s+1\s+4\s+let through\s+1\s+0\s+13\s", text)
+    assert "precision of what was stopped 50.0%, recall 50.0%" in text
+    assert re.search(r"block\s+6\s+30.0%", text)
+    assert re.search(r"dear\s+6\s+0\s+1\s+1\s+4\s+50.0%", text)
+    assert re.search(r"risk\s+DEAR\s+critical\s+\d", text)
+    assert re.search(r"device\s+d1\s+3\s+10\s+1", text)
     assert re.search(r"F1028\s+6\s+6\s+1", text)
+    wrong, missed = text.split("False positives")[1].split("Missed frauds")
+    assert re.search(r"order-16\s+2023-11-15 14:13\s+62.00 EUR\s+block", wrong)
+    assert re.search(r"order-2\s+2023-11-15 00:13\s+2.00 EUR\s+allow", missed)
+
+
+@pytest.mark.parametrize("days", [3, 40, 400, 20_000])
+def test_a_chart_of_any_span_has_bars_that_can_be_seen(days: int) -> None:
+    """An order of a wrong clock may lie decades ahead."""
+    collected = Collected(Span(0, 2**62))
+    for at in (0, days):
+        (record,) = on(RISK_EVENTS, Worker().run(order("u", at * DAY, f"{at}")))
+        collected.take(msgspec.json.decode(json.dumps(record.body), type=RiskEvent))
+    volumes = Summary(collected).volumes()
+    assert sum(orders for _, orders, _ in volumes) == 2
+    assert 2 <= len(volumes) <= 720
 
 
 class _Page(HTMLParser):
