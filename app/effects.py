@@ -185,7 +185,8 @@ class ScoredOrders:
     """Orders [m] with what the risk model and the policy said of them, sorted by user, then by processing order.
 
     ``lifts`` are the freezes that labels ended among them, in the order of processing. ``joined`` is what the orders
-    were told of their entities; None where nobody asked.
+    were told of their entities; None where nobody asked. ``features`` are [m, G], ``contributions`` those of the inputs
+    of the version that scored an order, and zeros after them.
     """
 
     orders: list[Order]

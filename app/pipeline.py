@@ -74,10 +74,10 @@ class Pipeline:
         joiners: Joiners | None = None,
     ) -> None:
         self.state = State.empty(lifetimes)
-        self.models = models
         self._gate = Gate(joiners or Joiners(None))
         self._is_joined = joiners is not None
-        self.use_rules(models.rules)
+        self._models, self._rules = models, models.rules
+        self._look()
         self.unknown_fields: dict[str, int] = {}
         self._limits = limits
         self._with_headers = with_headers
@@ -90,7 +90,23 @@ class Pipeline:
     def use_rules(self, rules: RuleBook) -> None:
         """Decide by another rule book from the next step on, whatever models there are."""
         self._rules = rules
-        self._gate.velocities = rules.velocities if self._is_joined else ()
+        self._look()
+
+    @property
+    def models(self) -> Models:
+        """That score from the next step on; the rules are those of `use_rules`."""
+        return self._models
+
+    @models.setter
+    def models(self, models: Models) -> None:
+        self._models = models
+        self._look()
+
+    def _look(self) -> None:
+        """Note what is looked at: the gate lets orders through that were told so much."""
+        self.velocities = replace(self._models, rules=self._rules).velocities
+        """What rules and models look at."""
+        self._gate.velocities = self.velocities if self._is_joined else ()
 
     @property
     def waiting(self) -> int:

@@ -29,6 +29,8 @@ from app.state.partition_rows import partition_changes
 from app.state.rows import Rows, begun_anew
 from app.state.state import State
 from app.text.recogniser import TextReader
+from app.velocity.catalogue import CATALOGUE as VELOCITIES
+from app.velocity.definitions import Velocity
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,15 @@ class Models:
     drift: DriftLimits = DEFAULT_LIMITS
     text: TextReader | None = None  # without one, nobody reads what visitors write
     explaining: Explaining | None = None  # without it, no click is explained
+
+    @property
+    def velocities(self) -> tuple[Velocity, ...]:
+        """What the ruleset and the risk models look at, those on trial too, in the order of the catalogue."""
+        trial = self.risk_trial
+        tried = [one.model for one in (trial.canary, trial.shadow, trial.replaced) if one is not None]
+        inputs = [velocity for model in (self.risk, *tried) for velocity in model.inputs.velocities]
+        looked_at = {*self.rules.velocities, *inputs}
+        return tuple(velocity for velocity in VELOCITIES if velocity in looked_at)
 
 
 def step(state: State, aligned: Sequence[Aligned], models: Models, rejected: Sequence[Rejected] = ()) -> Effects:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.features.clicks import CLICK_FEATURES
+from app.features.inputs import RISK_INPUTS, OrderInputs
 from app.features.orders import ORDER_FEATURES
 from app.models.manifest import ScoreMapping
 from app.models.outlook import OUTLOOK
@@ -43,12 +44,24 @@ class FakeRiskModel:
 
     name, version = "fake-risk", "1"
     mapping = ScoreMapping(p_elevated=0.5, p_highest=0.8)
+    inputs = RISK_INPUTS
 
     def score(self, features: Floats) -> RiskScores:
         """Log-odds from the logarithms of all features."""
         contributions = np.round(np.log1p(np.abs(features, dtype=np.float64)) / 10, 3).astype(np.float32)
         odds = contributions.sum(axis=1) - 3
         return RiskScores((1 / (1 + np.exp(-odds))).astype(np.float32), contributions)
+
+
+class RiskByVelocity(FakeRiskModel):
+    """The same of what was ordered at the same device and card; what is not known adds nothing."""
+
+    version = "2"
+    inputs = OrderInputs(["device_users_24h", "amount", "user_orders_24h", "card_orders_1h", "device_frauds_30d"])
+
+    def score(self, features: Floats) -> RiskScores:
+        """Log-odds from the logarithms of all inputs."""
+        return super().score(np.nan_to_num(features) * 10)
 
 
 class RiskByValue(FakeRiskModel):

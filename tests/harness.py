@@ -89,7 +89,7 @@ Feed = Callable[..., list[Record]]
 
 
 class Worker:
-    """A pipeline, the offsets a broker would number its inputs with, and the velocities that its rules look at."""
+    """A pipeline, the offsets a broker would number its inputs with, and the velocities that are looked at."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Worker:
         fan_out: LocalFanOut | None = None,
     ) -> None:
         limits, models = Limits(step_records, VALUE_BYTES, max_idle), models or fake_models()
-        self._fan_out = fan_out or LocalFanOut(partitions, models.rules.velocities)
+        self._fan_out = fan_out or LocalFanOut(partitions, models.velocities)
         joiners = self._fan_out.joiners if self._fan_out.is_used else None
         self.pipeline = Pipeline(models, LIVES, limits, partitions, with_headers, joiners)
         self.works: list[Work] = []

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from app.fanout.local import LocalFanOut
 from app.kafka.fetched import Fetched
+from app.models.runtime import RiskScorer
+from app.models.trial import Canary, Trial
 from app.pipeline import Limits, Pipeline
 from app.replay.fetches import Fetches
 from app.replay.recorded import RecordedBatch
 from app.state.columns import Lifetimes
 from schemas.events import CLICK_TYPES
 from schemas.topics import CLICKSTREAM, INTENT_EVENTS, LABELS, ORDERS, RISK_EVENTS
-from tests.fakes import fake_models
+from tests.fakes import RiskByVelocity, fake_models
 from tests.rules.rulesets import book, rule
 
 LIVES = Lifetimes(gap_ms=30 * 60_000, history_ms=30 * 86_400_000, grace_ms=60_000)
@@ -75,8 +77,9 @@ def history(seed: int, count: int) -> list[tuple[str, bytes, int, bytes]]:
 
 def outputs(fetches: list[list[Fetched]], step_records: int) -> tuple[dict[str, list[Any]], Pipeline]:
     """Everything published, by topic and key in order, after feeding ``fetches`` group by group."""
-    models = replace(fake_models(), rules=RULES)
-    fan_out = LocalFanOut(PARTITIONS, RULES.velocities)
+    canary = Canary[RiskScorer](RiskByVelocity(), 0.5)
+    models = replace(fake_models(), rules=RULES, risk_trial=Trial(canary))
+    fan_out = LocalFanOut(PARTITIONS, models.velocities)
     limits = Limits(step_records, 1 << 20, 0.0)
     pipeline = Pipeline(models, LIVES, limits, PARTITIONS, with_headers=True, joiners=fan_out.joiners)
     ends = {(f.topic, f.partition): f.next_offset for group in fetches for f in group}
@@ -137,6 +140,8 @@ def test_batches_of_1_7_and_4096_give_the_same_outputs_and_rows() -> None:
     assert any(stream.startswith(INTENT_EVENTS) for stream in single)
     assert any(stream.startswith(RISK_EVENTS) for stream in single)
     assert any(stream.startswith("session-events") for stream in single)
+    risks = [json.loads(value) for stream in single if stream.startswith(RISK_EVENTS) for value in single[stream]]
+    assert {risk["model"]["version"] for risk in risks} == {"1", "2"}
     actions = {
         json.loads(value)["action"] for stream in single if stream.startswith("decisions") for value in single[stream]
     }

@@ -12,7 +12,7 @@ import pytest
 from app.drift.distribution import Distribution, reference_of
 from app.drift.windows import DriftLimits
 from app.features.clicks import CLICK_FEATURES
-from app.features.orders import ORDER_FEATURES
+from app.features.inputs import RISK_INPUTS
 from app.models.runtime import Floats, IntentScorer, IntentScores
 from app.models.trial import Canary, Trial
 from app.step import Models
@@ -23,7 +23,7 @@ from schemas.topics import ALERTS
 from tests.fakes import FakeIntentModel, FakeRiskModel
 from tests.harness import HOUR, MINUTE, START, Input, Record, Worker, click, on, order
 
-CLICKS, ORDERS = ([feature.name for feature in catalogue] for catalogue in (CLICK_FEATURES, ORDER_FEATURES))
+CLICKS, ORDERS = [feature.name for feature in CLICK_FEATURES], RISK_INPUTS.names
 LIMITS = DriftLimits(window_ms=HOUR, one_in=2, min_rows=20)
 
 

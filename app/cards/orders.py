@@ -31,13 +31,14 @@ def order_groups(
     """The figures of one set's measured days; none where its file is not in ``data``."""
     if isinstance(source, FileSource) and not (data / source.file).is_file():
         return []
-    one = read_order_set(source, data, lifetimes, done, _START)
+    one = read_order_set(source, data, lifetimes, done, _START, model.inputs.velocities)
     rows = one.part == MEASURE
     if source is PAYMENTS:
         rows &= one.unknown(int(PAYMENTS.split.choose_from.timestamp() * 1000))
     features = one.rows.features[rows]
     user = np.unique(one.rows.users, return_inverse=True)[1][rows]
-    question = Question(one.name, "fraud", one.fraud[rows], model.score(features).probability, user)
+    scored = model.score(one.rows.given(model.inputs)[rows]).probability
+    question = Question(one.name, "fraud", one.fraud[rows], scored, user)
     return list(group_figures(question, "account", _by_account(features)))
 
 
@@ -47,7 +48,7 @@ def first_order_groups(data: Path, lifetimes: Lifetimes, model: RiskScorer, done
     file = data / FIRST_ORDERS.file
     if not file.is_file():
         return []
-    rows = order_rows(FIRST_ORDERS.open(data), lifetimes, done)
+    rows = order_rows(FIRST_ORDERS.open(data), lifetimes, done, model.inputs.velocities)
     later = rows.ts >= _RINGS_END
     table = pl.read_parquet(file).with_columns(pl.col("row_id").cast(pl.String))
     known = {row_id: (fraud == 1, ip) for row_id, fraud, ip in table.select("row_id", "class", "ip_address").rows()}
@@ -57,7 +58,7 @@ def first_order_groups(data: Path, lifetimes: Lifetimes, model: RiskScorer, done
         f"{FIRST_ORDERS.name}, from 2015-01-14",
         "fraud",
         fraud,
-        model.score(features).probability,
+        model.score(rows.given(model.inputs)[later]).probability,
         np.arange(len(fraud)),
     )
     addresses = np.array([known[order][1] or 0 for order in rows.order_ids], np.float64)[later]

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from app.cards.groups import GroupFigure, Question, group_figures
-from app.features.payments import PAYMENT_FEATURES
+from app.features.payments import PAYMENT_INPUTS
 from app.models.runtime import RiskScorer
 from app.training.payment_sets import read_payments
 from app.training.payments import LEARN, MEASURE
 from app.training.rows import Progress
 from app.training.sources import PAYMENTS
 
-NAMES = [feature.name for feature in PAYMENT_FEATURES]
+NAMES = [*PAYMENT_INPUTS.names]
 
 
 def payment_groups(data: Path, model: RiskScorer, done: Progress) -> list[GroupFigure]:

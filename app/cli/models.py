@@ -19,6 +19,7 @@ from app.ops.settings import Settings
 
 MORE = {
     "card": Lazy("app.cli.models_card:card", "Write the card of a version, its figures by group measured anew."),
+    "copy": Lazy("app.cli.models_copy:copy", "Store a version as one of another model, which workers may then run."),
     "explain": Lazy("app.cli.models_explain:explain", "Say why recorded clicks are scored as they are."),
     "optimise": Lazy(
         "app.cli.models_optimise:optimise", "Make smaller and faster variants of a model, and measure them beside it."

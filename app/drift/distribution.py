@@ -16,7 +16,7 @@ Counts = NDArray[np.int64]
 """[edges + 1, columns]: of each column how many values are known, then how many lie above each edge. Counts of several
 windows add up."""
 
-CALENDAR = frozenset({"hour", "hour_sine", "hour_cosine", "is_night", "is_weekend"})
+CALENDAR = frozenset({"hour", "hour_sine", "hour_cosine", "is_night", "is_weekend", "time_of_day"})
 """Inputs that tell the clock: they differ from window to window, and say nothing of visitors."""
 
 HASHES = frozenset({"product_bucket", "category_bucket"})

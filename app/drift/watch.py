@@ -7,6 +7,7 @@ they stand for all, and what moved is told once.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from app.drift.distribution import Distribution
 from app.drift.texts import TEXTS, text_columns
 from app.drift.windows import DriftLimits, Floats, Ints, Rows, Window, Windows
 from app.effects import Drift, Effects, ScoredClicks, ScoredOrders
+from app.features.inputs import OrderInputs
 from app.models.runtime import IntentScorer, RiskScorer, distribution_of
 
 WATCHED: Final = 0
@@ -88,7 +90,7 @@ class DriftWatch:
     ) -> None:
         """Count in what a step scored; ``effects`` is told of the windows that it ends."""
         self.clicks = _watched(self.clicks, intent, distribution_of(intent), limits, _of_clicks)
-        self.orders = _watched(self.orders, risk, distribution_of(risk), limits, _of_orders)
+        self.orders = _watched(self.orders, risk, distribution_of(risk), limits, partial(_of_orders, risk.inputs))
         self.texts = _watched(self.texts, text, TEXTS, limits, _of_texts)
         if self.clicks is not None:
             effects.drift += self.clicks.take(effects.clicks)
@@ -118,13 +120,15 @@ def _of_clicks(parts: Sequence[ScoredClicks], one_in: int) -> Rows:
     ts, started_at = _joined([part.ts for part in parts]), _joined([part.session_started_at for part in parts])
     hashes = (ts + started_at).view(np.uint64) * _GOLDEN
     chosen = _is_here(parts) & (hashes < np.uint64((1 << 64) // one_in - 1))
-    return _rows(parts, [part.purchase for part in parts], chosen.nonzero()[0])
+    features = [part.features for part in parts]
+    return _rows(parts, features, [part.purchase for part in parts], chosen.nonzero()[0])
 
 
-def _of_orders(parts: Sequence[ScoredOrders], one_in: int) -> Rows:
+def _of_orders(inputs: OrderInputs, parts: Sequence[ScoredOrders], one_in: int) -> Rows:
     """All orders: they are few, in the order of processing."""
+    given = [inputs.of(part.features, part.joined) for part in parts]
     order = np.concatenate([part.position + (number << 32) for number, part in enumerate(parts)]).argsort()
-    return _rows(parts, [part.probability for part in parts], order[_is_here(parts)[order]])
+    return _rows(parts, given, [part.probability for part in parts], order[_is_here(parts)[order]])
 
 
 def _of_texts(parts: Sequence[ScoredClicks], one_in: int) -> Rows:
@@ -142,14 +146,14 @@ def _is_here(parts: Sequence[Scored]) -> NDArray[np.bool_]:
     return np.asarray(_joined([part.partition for part in parts]) == WATCHED)
 
 
-def _rows(parts: Sequence[Scored], scores: Sequence[Floats], chosen: Ints) -> Rows:
+def _rows(parts: Sequence[Scored], features: Sequence[Floats], scores: Sequence[Floats], chosen: Ints) -> Rows:
     """The rows of all parts at the places ``chosen``; what another version said of them is left out."""
     users = [user for part in parts for user in part.users]
     own = [_own(part, said) for part, said in zip(parts, scores, strict=True)]
     return Rows(
         [users[place] for place in chosen.tolist()],
         _joined([part.ts for part in parts])[chosen],
-        _joined([part.features for part in parts])[chosen],
+        _joined(features)[chosen],
         _joined(own)[chosen],
     )
 

@@ -3,6 +3,7 @@
 Rules and models see an order as it was known at its time. The truth about rings looks at the whole month.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ from app.training.figures import binary_figures
 from app.training.first_order_sets import FirstOrders, Flags, read_first_orders
 from app.training.scaling import fit_scaling
 from app.training.sources import FIRST_ORDERS, LEARN, MEASURE
+from app.velocity.definitions import Velocity
 from schemas.ruleset import Policy, Rule, Ruleset, Thresholds
 
 PUBLISHED: Final = {
@@ -61,20 +63,21 @@ def figures_of(wanted: Wanted, lifetimes: Lifetimes) -> Figures:
     Raises:
         UsageProblem: the model, the set or the file is not there, or nothing in it can be measured.
     """
+    model = load_risk(wanted.repository, wanted.model, wanted.version)
+    more = model.inputs.velocities
     if wanted.data is None:
-        orders = read_first_orders(FIRST_ORDERS.path(wanted.sets), lifetimes, _BOOK)
+        orders = read_first_orders(FIRST_ORDERS.path(wanted.sets), lifetimes, _BOOK, more)
         part = FIRST_ORDERS.split.parts(orders.ts)
         learn, measure = part == LEARN, part == MEASURE
     else:
-        orders, start = _of_file(wanted.data, wanted.history or _own(wanted.sets), lifetimes)
+        orders, start = _of_file(wanted.data, wanted.history or _own(wanted.sets), lifetimes, more)
         learn, measure = orders.ts < start - LABEL_DELAY_MS, orders.ts >= start
     if not _both(orders.fraud[measure]):
         raise UsageProblem(
             f"the {int(measure.sum())} orders to measure are all alike; name a file with frauds and others"
         )
-    model = load_risk(wanted.repository, wanted.model, wanted.version)
     guesses = _guesses(orders, learn, measure) | {
-        f"{model.name}/{model.version}": model.score(orders.features[measure]).probability
+        f"{model.name}/{model.version}": model.score(orders.given(model.inputs)[measure]).probability
     }
     held_out = np.random.default_rng(_SEED).random(len(orders.ts)) < _HELD_OUT
     return {
@@ -158,9 +161,11 @@ def _own(sets: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def _of_file(data: Path, history: Path | None, lifetimes: Lifetimes) -> tuple[FirstOrders, int]:
+def _of_file(
+    data: Path, history: Path | None, lifetimes: Lifetimes, more: Sequence[Velocity]
+) -> tuple[FirstOrders, int]:
     with behind(data, history, FRAUD_ECOMMERCE, "purchase_time") as (path, start):
-        return read_first_orders(path, lifetimes, _BOOK), _ms(start)
+        return read_first_orders(path, lifetimes, _BOOK, more), _ms(start)
 
 
 def _ms(time: datetime) -> int:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from app.cli.errors import UsageProblem
 from app.evaluation.files import Wanted, behind
-from app.features.payments import PAYMENT_FEATURES
+from app.features.payments import PAYMENT_INPUTS
 from app.models.repository import read_model
 from app.models.runtime import RiskModel, mapping_of
 from app.models.session import session_of
@@ -39,8 +39,7 @@ def figures_of(wanted: Wanted) -> Figures:
     Raises:
         UsageProblem: the model, the set or the file is not there.
     """
-    names = [feature.name for feature in PAYMENT_FEATURES]
-    stored = read_model(wanted.repository, "risk", wanted.model, wanted.version, names)
+    stored = read_model(wanted.repository, "risk", wanted.model, wanted.version, PAYMENT_INPUTS.names)
     model = RiskModel(session_of(stored.graph), wanted.model, stored.manifest.version, mapping_of(stored))
     if wanted.data is None:
         rows = read_payments(PAYMENTS.open(wanted.sets), _unwatched)

@@ -1,14 +1,9 @@
-"""The catalogue of what the payment model sees at an order: velocities of card and terminal, and the order itself."""
+"""What the payment model sees at an order: velocities of card and terminal, and the order itself."""
 
-import numpy as np
-from numpy.typing import NDArray
-
-from app.features.clicks import Feature
-from app.velocity.catalogue import BY_NAME
-from app.velocity.definitions import DAY_MS, HOUR_MS, Velocity
+from app.features.inputs import OrderInputs
 
 _WINDOWS = ("24h", "7d", "30d")
-_NAMES = (
+_VELOCITIES = (
     *(f"user_{what}_{window}" for window in _WINDOWS for what in ("orders", "value", "mean_value", "max_value")),
     *(f"user_frauds_{window}" for window in _WINDOWS[1:]),
     "user_value_ratio_30d",
@@ -33,26 +28,4 @@ _NAMES = (
     "merchant_fraud_streak_up_to_220_30d_after_7d",
     "merchant_since_streak_up_to_220_30d_after_7d",
 )
-PAYMENT_VELOCITIES: tuple[Velocity, ...] = tuple(BY_NAME[name] for name in _NAMES)
-PAYMENT_FEATURES: tuple[Feature, ...] = (
-    *(Feature(velocity.name, velocity.unit, velocity.meaning) for velocity in PAYMENT_VELOCITIES),
-    Feature("amount", "major units", "the order's value"),
-    Feature("hour", "h", "time of day, UTC"),
-    Feature("is_weekend", "0 or 1", "Saturday or Sunday, UTC"),
-    Feature("is_night", "0 or 1", "before 06:00 UTC"),
-)
-
-
-def payment_features(
-    values: NDArray[np.float64], amounts: NDArray[np.float64], ts: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """The payment model's inputs [n, G], in the order of ``PAYMENT_FEATURES``.
-
-    Args:
-        values: of ``PAYMENT_VELOCITIES`` [n, velocities].
-        amounts: in major units [n].
-        ts: event times in ms [n].
-    """
-    hour = (ts % DAY_MS) / HOUR_MS
-    weekday = (ts // DAY_MS + 3) % 7
-    return np.column_stack((values, amounts, hour, weekday >= 5, hour < 6)).astype(np.float32)
+PAYMENT_INPUTS = OrderInputs([*_VELOCITIES, "amount", "time_of_day", "is_weekend", "is_night"])

@@ -118,8 +118,9 @@ def risk_match(
         UsageProblem: none are, or all or none of them are bad.
     """
     require_both("the topic orders", one.fraud[measured], "compared on", "bad orders")
-    features = one.rows.features[measured]
-    before, after = (model.score(features).probability for model in (champion, challenger))
+    before, after = (
+        model.score(one.rows.given(model.inputs)[measured]).probability for model in (champion, challenger)
+    )
     users = np.unique(one.rows.users, return_inverse=True)[1][measured]
     return _match(one.fraud[measured], before, after, users, gathered.labels.counted(one.rows.order_ids))
 

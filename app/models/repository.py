@@ -28,7 +28,9 @@ def versions(repository: Path, name: str) -> list[int]:
     )
 
 
-def read_model(repository: Path, kind: Kind, name: str, version: str | None, features: Sequence[str]) -> StoredModel:
+def read_model(
+    repository: Path, kind: Kind, name: str, version: str | None, features: Sequence[str] | None
+) -> StoredModel:
     """Version ``version`` of model ``name``, the newest if None.
 
     Args:
@@ -36,7 +38,7 @@ def read_model(repository: Path, kind: Kind, name: str, version: str | None, fea
         kind: what the model must be.
         name: its folder.
         version: its folder's folder.
-        features: names of the columns that the running code computes, in order.
+        features: names of the columns that the running code computes, in order; None: whichever they are.
 
     Raises:
         UsageProblem: there is no such model, it is damaged, or it was made for other features.
@@ -47,7 +49,8 @@ def read_model(repository: Path, kind: Kind, name: str, version: str | None, fea
         raise UsageProblem(f"{folder} is a model of kind {manifest.kind}, not {kind}; name another one")
     path = folder / MODEL_FILE
     graph = _read_graph(path, manifest)
-    _check_features(path, manifest, features)
+    if features is not None:
+        _check_features(path, manifest, features)
     return StoredModel(path, manifest, graph)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app.cli.errors import UsageProblem
 from app.drift.distribution import Distribution
 from app.features.clicks import CLICK_FEATURES
-from app.features.orders import ORDER_FEATURES
+from app.features.inputs import RISK_INPUTS, OrderInputs, UnknownInputs
 from app.models.in_turn import PREFIX, STATE, in_turn, turn_outputs
 from app.models.manifest import ScoreMapping
 from app.models.repository import StoredModel, read_model
@@ -35,7 +35,7 @@ class IntentScores(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RiskScores:
-    """Of n orders: the calibrated probability of fraud [n], and what each feature adds to its log-odds [n, G]."""
+    """Of n orders: the calibrated probability of fraud [n], and what each input adds to its log-odds [n, inputs]."""
 
     probability: Floats
     contributions: Floats
@@ -89,8 +89,13 @@ class RiskScorer(Protocol):
         """How its probabilities become risk scores."""
         ...
 
+    @property
+    def inputs(self) -> OrderInputs:
+        """What it is given of an order."""
+        ...
+
     def score(self, features: Floats) -> RiskScores:
-        """Scores of n orders, from features [n, G]."""
+        """Scores of n orders, from its inputs [n, inputs]."""
         ...
 
 
@@ -153,7 +158,7 @@ class IntentModel:
 
 
 class RiskModel:
-    """An order model of the repository, with the ``mapping`` of its probabilities to risk scores."""
+    """An order model of the repository; its ``mapping`` makes risk scores of its probabilities."""
 
     def __init__(
         self,
@@ -162,8 +167,10 @@ class RiskModel:
         version: str,
         mapping: ScoreMapping,
         distribution: Distribution | None = None,
+        inputs: OrderInputs = RISK_INPUTS,
     ) -> None:
         self._run = session.run
+        self.inputs = inputs
         self.name = name
         self.version = version
         self.mapping = mapping
@@ -231,10 +238,20 @@ def load_risk(
     Raises:
         UsageProblem: it is missing, damaged, or made for other features.
     """
-    stored = read_model(repository, "risk", name, version, [feature.name for feature in ORDER_FEATURES])
-    manifest = stored.manifest
-    session = open_session(stored, provider)
-    return RiskModel(session, manifest.name, manifest.version, mapping_of(stored), _distribution(stored))
+    stored = read_model(repository, "risk", name, version, None)
+    manifest, inputs = stored.manifest, _inputs(stored)
+    session, mapping = open_session(stored, provider), mapping_of(stored)
+    return RiskModel(session, manifest.name, manifest.version, mapping, _distribution(stored), inputs)
+
+
+def _inputs(stored: StoredModel) -> OrderInputs:
+    try:
+        return OrderInputs(stored.manifest.features)
+    except UnknownInputs as unknown:
+        raise UsageProblem(
+            f"{stored.path} was trained on other features than this version computes (there is no {unknown} here); "
+            "run `sluice train risk`, or name a version that fits"
+        ) from None
 
 
 def distribution_of(model: IntentScorer | RiskScorer) -> Distribution | None:

@@ -1,11 +1,13 @@
 """Why a score is what it is: the rules and lists that held, and the features that moved the model most."""
 
+import math
 from collections.abc import Collection, Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.effects import ScoredOrders
-from app.features.orders import ORDER_FEATURES
+from app.features.clicks import Feature
 from app.features.words import in_words
 from app.models.points import risk_points
 from app.models.runtime import RiskScorer
@@ -52,21 +54,32 @@ def _strongest(reasons: list[Reason], acting: Collection[str], most: int) -> lis
 
 
 def _of_model(scored: ScoredOrders, places: list[int], judges: Judges[RiskScorer]) -> list[list[Reason]]:
-    """Of the orders at ``places`` the features that moved the model's score most."""
-    if not places:
+    """Of the orders at ``places`` the inputs that moved the score most, of the version that gave it."""
+    found: list[list[Reason]] = [[] for _ in places]
+    at, others = np.array(places, np.int64), judges.others(scored.tried)
+    of_others = [(rows[at], model) for rows, model in others]
+    left = ~np.any([rows for rows, _ in of_others], axis=0) if of_others else np.ones(len(at), np.bool_)
+    for rows, model in [(left, judges.serving), *of_others]:
+        for place, reasons in zip(np.flatnonzero(rows).tolist(), _by_version(scored, at[rows], model), strict=True):
+            found[place] = reasons
+    return found
+
+
+def _by_version(scored: ScoredOrders, at: NDArray[np.int64], model: RiskScorer) -> list[list[Reason]]:
+    """The same of the orders at these places, which ``model`` scored."""
+    if not len(at):
         return []
-    probability, contributions = scored.probability[places], scored.contributions[places]
-    points = risk_points(probability, contributions, judges.serving.mapping)
-    for rows, model in judges.others(scored.tried):
-        theirs = rows[places]
-        points[theirs] = risk_points(probability[theirs], contributions[theirs], model.mapping)
-    points = np.round(points, 2)  # so that equals stay equal, and in the catalogue's order, in batches of any size
+    inputs = model.inputs
+    contributions = scored.contributions[at, : len(inputs.names)]
+    points = risk_points(scored.probability[at], contributions, model.mapping)
+    points = np.round(points, 2)  # so that equals stay equal, and in the model's order, in batches of any size
     strongest = np.argsort(-np.abs(points), axis=1, kind="stable")[:, :MAX_REASONS]
     moved = np.take_along_axis(points, strongest, axis=1)
-    values = np.round(np.take_along_axis(scored.features[places], strongest, axis=1).astype(np.float64), 4)
+    given = inputs.of(scored.features[at], None if scored.joined is None else scored.joined.at(at))
+    values = np.round(np.take_along_axis(given, strongest, axis=1).astype(np.float64), 4)
     return [
         [
-            _reason(index, point, value)
+            _reason(inputs.features[index], point, value)
             for index, point, value in zip(*order, strict=True)
             if abs(point) >= _SMALLEST_POINTS
         ]
@@ -74,6 +87,7 @@ def _of_model(scored: ScoredOrders, places: list[int], judges: Judges[RiskScorer
     ]
 
 
-def _reason(index: int, points: float, value: float) -> Reason:
-    feature = ORDER_FEATURES[index]
-    return Reason(feature.name.upper(), "model", points, in_words(feature, value), feature.name, value)
+def _reason(feature: Feature, points: float, value: float) -> Reason:
+    known = None if math.isnan(value) else value
+    text = f"{feature.meaning}: not known" if known is None else in_words(feature, known)
+    return Reason(feature.name.upper(), "model", points, text, feature.name, known)

@@ -89,9 +89,11 @@ def _warm_up_intent(model: IntentScorer) -> None:
 
 def _warm_up_risk(model: RiskScorer) -> None:
     features = np.zeros((max(_SIZES), len(ORDER_FEATURES)), np.float32)
+    inputs = model.inputs.of(features, None)  # nothing is known of the entities
     for size in _SIZES:
-        scores = model.score(features[:size])
-        _require_finite(scores.probability, scores.contributions)
+        for rows in (inputs, np.nan_to_num(inputs)):
+            scores = model.score(rows[:size])
+            _require_finite(scores.probability, scores.contributions)
 
 
 def _warm_up_text(reader: TextReader) -> None:
@@ -101,7 +103,7 @@ def _warm_up_text(reader: TextReader) -> None:
 
 def _require_finite(*columns: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
     if not all(np.isfinite(column).all() for column in columns):
-        raise UsageProblem("it gives numbers that are not finite for a row of zeros")
+        raise UsageProblem("it gives numbers that are not finite for a row of zeros, or without velocities")
 
 
 INTENT: Loader[IntentScorer] = Loader("intent", load_intent, _warm_up_intent)

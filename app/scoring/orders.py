@@ -8,7 +8,7 @@ import numpy as np
 from app.batch import CLICK, ORDER, TOPICS, Batch
 from app.effects import Effects, ScoredOrders, Tried
 from app.events.records import Columns, Records
-from app.features.orders import ORDER_FEATURES, OrderFacts, OrderSession, order_features
+from app.features.orders import OrderFacts, OrderSession, order_features, order_history
 from app.features.scan import Ints
 from app.models.runtime import Floats, RiskScorer, RiskScores
 from app.models.score import risk_score
@@ -68,19 +68,18 @@ def score_orders(
     gap_ms = table.lifetimes.gap_ms
     sessions = order_sessions(before, seen, user[found], clicks_before, batch.due[found], gap_ms)
     features = _features(table, records, batch, others, user, slots, rows, sessions)
-    inputs = np.array(features, np.float32).reshape(len(features), len(ORDER_FEATURES))
-    users = [table.users[slot] for slot in slots[user[found]].tolist()]
-    scores, tried = RiskScores(np.zeros(0, np.float32), inputs), Tried()
-    if len(found):
-        scores, tried = score_orders_with(judges.model, judges.trial, inputs, users)
-    turns = _turns(records, batch, others, user, slots)
     joined = None if records.joined is None else records.joined.at(batch.index[found])
-    columns = _columns(turns, inputs, scores, judges, tried, joined)
+    users = [table.users[slot] for slot in slots[user[found]].tolist()]
+    scores, tried = RiskScores(np.zeros(0, np.float32), features), Tried()
+    if len(found):
+        scores, tried = score_orders_with(judges.model, judges.trial, features, joined, users)
+    turns = _turns(records, batch, others, user, slots)
+    columns = _columns(turns, features, scores, judges, tried, joined)
     decider = Decider(judges.book, columns, table, rows["frozen_at"].tolist(), state.flows)
     decided = decider.decide(turns)
     rows["frozen_at"] = decider.frozen_at
     if len(found) or decided.lifts:
-        effects.orders.append(_scored(records, batch, found, users, inputs, scores, tried, decided, joined))
+        effects.orders.append(_scored(records, batch, found, users, features, scores, tried, decided, joined))
 
 
 def _features(
@@ -92,11 +91,12 @@ def _features(
     slots: Ints,
     rows: Rows,
     sessions: list[OrderSession],
-) -> list[list[float]]:
-    """The features of each order, while labels and orders are taken in one after the other."""
+) -> Floats:
+    """The features of each order [m, G], while labels and orders are taken in one after the other."""
     orders, labels = records.topics[ORDERS].events, records.topics[LABELS].events
     frauds, latest = rows["known_frauds"].tolist(), rows["last_fraud"].tolist()
-    features: list[list[float]] = []
+    known: list[OrderFacts] = []
+    history: list[list[float]] = []
     owners = user[others].tolist()
     steps = zip(batch.kind[others].tolist(), batch.index[others].tolist(), owners, slots[owners].tolist(), strict=True)
     for kind, index, row, slot in steps:
@@ -104,14 +104,16 @@ def _features(
             order = orders[index]
             assert isinstance(order, Order)
             log = table.log(slot)
-            facts = _facts(order, frauds[row], latest[row], sessions[len(features)])
+            facts = _facts(order, frauds[row], latest[row], sessions[len(history)])
             log.add(facts.ts, facts.amount)
-            features.append(order_features(log, facts))
+            known.append(facts)
+            history.append(order_history(log, facts))
         elif (label := labels[index]).label != _LEGITIMATE:
             frauds[row] += 1
             latest[row] = max(latest[row], label.ts)
     rows["known_frauds"], rows["last_fraud"] = frauds, latest
-    return features
+    amount, ts = (np.array([getattr(facts, name) for facts in known], np.int64) for name in ("amount", "ts"))
+    return order_features(amount, ts, history)
 
 
 def _facts(order: Order, known_frauds: int, last_fraud: int, session: OrderSession) -> OrderFacts:
@@ -153,7 +155,7 @@ def _trace(columns: Columns, index: int) -> bytes | None:
 
 def _columns(
     turns: Sequence[Turn],
-    inputs: Floats,
+    features: Floats,
     scores: RiskScores,
     judges: Judges,
     tried: Tried,
@@ -166,7 +168,7 @@ def _columns(
     points = risk_score(probability, judges.model.mapping)
     for rows, model in judges.trial.others(tried.canary, tried.stand_in):
         points[rows] = risk_score(probability[rows], model.mapping)
-    return OrderColumns(orders, inputs, np.where(known, probability, np.nan), np.where(known, points, np.nan), joined)
+    return OrderColumns(orders, features, np.where(known, probability, np.nan), np.where(known, points, np.nan), joined)
 
 
 def _scored(
@@ -174,7 +176,7 @@ def _scored(
     batch: Batch,
     found: Ints,
     users: list[str],
-    inputs: Floats,
+    features: Floats,
     scores: RiskScores,
     tried: Tried,
     decided: Decided,
@@ -189,7 +191,7 @@ def _scored(
         traces=None if columns.traces is None else [columns.traces[i] for i in index.tolist()],
         late=batch.late[found],
         ts=batch.ts[found],
-        features=inputs,
+        features=features,
         probability=scores.probability,
         contributions=scores.contributions,
         verdicts=decided.verdicts,

@@ -4,7 +4,7 @@ A state means something to its encoder alone. A row names the encoder of its sta
 begins with zeros, user by user at the first click: the same after a restart and in a replay.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from app.models.runtime import IntentScorer, RiskScorer, RiskScores
 from app.models.trial import Failure, NotFinite, Shadow, Trial, encoder_code, merged
 from app.models.waves import Scores, score_waves
 from app.state.rows import Rows
+from app.velocity.joined import Joined
 
 Floats = NDArray[np.float32]
 
@@ -86,21 +87,26 @@ def score_clicks_with(
 
 
 def score_orders_with(
-    model: RiskScorer, trial: Trial[RiskScorer], features: Floats, users: Sequence[str]
+    model: RiskScorer, trial: Trial[RiskScorer], features: Floats, joined: Joined | None, users: Sequence[str]
 ) -> tuple[RiskScores, Tried]:
-    """Scores of orders [m] with features [m, G], and what the versions on trial have to do with them.
+    """Scores of orders [m], and what the versions on trial have to do with them.
 
     Args:
         model: that serves.
         trial: beside it.
-        features: of the orders.
+        features: of the orders [m, G].
+        joined: what they were told of their entities.
         users: the user of each order.
     """
+
+    def asked(one: RiskScorer) -> RiskScores:
+        return one.score(one.inputs.of(features, joined))
+
     if trial.is_empty:
-        return model.score(features), Tried()
+        return asked(model), Tried()
     is_canary = _of_canary(trial, users)
-    scores, stand_in, replaced = _orders_served(model, trial.replaced, features)
-    shadow = None if trial.shadow is None else trial.shadow.attempt(lambda other: other.score(features))
+    scores, stand_in, replaced = _orders_served(model, trial.replaced, asked, len(users))
+    shadow = None if trial.shadow is None else trial.shadow.attempt(asked)
     nowhere = np.float32(np.nan)
     tried = Tried(
         shadow=None if shadow is None else np.where(is_canary, nowhere, shadow.probability),
@@ -109,30 +115,41 @@ def score_orders_with(
     )
     if trial.canary is None or not is_canary.any():
         return scores, tried
-    theirs = trial.canary.attempt(lambda canary: _all_finite_orders(canary.score(features[is_canary])))
+    theirs = trial.canary.attempt(
+        lambda canary: _all_finite_orders(canary.score(canary.inputs.of(features, joined)[is_canary]))
+    )
     if theirs is None:
         return scores, tried
-    for mine, other in ((scores.probability, theirs.probability), (scores.contributions, theirs.contributions)):
-        mine[is_canary] = other
-    return scores, replace(tried, canary=is_canary)
+    return _replaced(scores, theirs, is_canary), replace(tried, canary=is_canary)
 
 
 def _orders_served(
-    model: RiskScorer, before: Shadow[RiskScorer] | None, features: Floats
+    model: RiskScorer, before: Shadow[RiskScorer] | None, asked: Callable[[RiskScorer], RiskScores], count: int
 ) -> tuple[RiskScores, Flags | None, RiskScores | None]:
     """What the serving version says, which rows the version before stood in for, and what that says."""
-    replaced = None if before is None else before.attempt(lambda other: other.score(features))
+    replaced = None if before is None else before.attempt(asked)
     if before is None or replaced is None:
-        return model.score(features), None, None
+        return asked(model), None, None
     try:
-        scores = model.score(features)
+        scores = asked(model)
     except Exception as error:  # the version before is there for this
         before.successor = Failure.of(error)
-        return replaced, np.ones(len(features), np.bool_), replaced
+        return replaced, np.ones(count, np.bool_), replaced
     lacking = ~np.isfinite(scores.probability) & np.isfinite(replaced.probability)
-    scores.probability[lacking] = replaced.probability[lacking]
-    scores.contributions[lacking] = replaced.contributions[lacking]
-    return scores, lacking, replaced
+    stood_in = RiskScores(replaced.probability[lacking], replaced.contributions[lacking])
+    return _replaced(scores, stood_in, lacking), lacking, replaced
+
+
+def _replaced(scores: RiskScores, others: RiskScores, rows: Flags) -> RiskScores:
+    """``scores`` [m] with the ``others`` in these ``rows``; a row has the inputs of the version that scored it, and is
+    filled up with zeros where those of another are more."""
+    widths = scores.contributions.shape[1], others.contributions.shape[1]
+    contributions = np.zeros((len(rows), max(widths)), np.float32)
+    contributions[~rows, : widths[0]] = scores.contributions[~rows]
+    contributions[rows, : widths[1]] = others.contributions
+    probability = scores.probability.copy()
+    probability[rows] = others.probability
+    return RiskScores(probability, contributions)
 
 
 def _all_finite_orders(scores: RiskScores) -> RiskScores:

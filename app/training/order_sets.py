@@ -1,6 +1,6 @@
 """Data sets of orders, ready to train and measure the risk model on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from app.replay.recorded import RecordedBatch
 from app.state.columns import Lifetimes
 from app.training.rows import OrderRows, Progress, order_rows
 from app.training.sources import ShopSource, Source, since
+from app.velocity.definitions import Velocity
 from schemas.events import Label
 from schemas.topics import LABELS
 
@@ -52,15 +53,22 @@ class _OrderId(msgspec.Struct):
     order_id: str
 
 
-def read_order_set(source: Source, data: Path, lifetimes: Lifetimes, done: Progress, start: datetime) -> OrderSet:
-    """Replay ``source`` from ``start`` on through the step, with the truth about its orders.
+def read_order_set(
+    source: Source,
+    data: Path,
+    lifetimes: Lifetimes,
+    done: Progress,
+    start: datetime,
+    velocities: Sequence[Velocity] = (),
+) -> OrderSet:
+    """Replay ``source`` from ``start`` on through the step, with the truth about its orders, told these ``velocities``.
 
     Raises:
         UsageProblem: its file is not in ``data``.
     """
     frauds: set[str] = set()
     recording = _shop(source, frauds) if isinstance(source, ShopSource) else _labelled(source.open(data), frauds)
-    rows = order_rows(since(recording, start), lifetimes, done)
+    rows = order_rows(since(recording, start), lifetimes, done, velocities)
     return OrderSet(
         name=source.name,
         rows=rows,

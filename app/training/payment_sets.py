@@ -8,9 +8,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from app.features.payments import PAYMENT_VELOCITIES, payment_features
+from app.features.orders import order_features
+from app.features.payments import PAYMENT_INPUTS
 from app.replay.recorded import RecordedBatch
 from app.training.order_sets import DAY_MS
+from app.velocity.joined import Joined
 from app.velocity.stream import Told, streamed
 from schemas.events import Label
 from schemas.topics import LABELS
@@ -20,6 +22,7 @@ Flags = NDArray[np.bool_]
 
 _NEVER = 1 << 40  # a day after every other
 _END = 1 << 62  # ms after every other
+_NAMES = tuple(velocity.name for velocity in PAYMENT_INPUTS.velocities)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +54,7 @@ class Payments:
 def read_payments(recording: Iterable[RecordedBatch], done: Callable[[int], None]) -> Payments:
     """Every payment of ``recording``; ``done`` is told how many events each batch had."""
     frauds: set[str] = set()
-    parts = list(streamed(noting_frauds(recording, frauds), PAYMENT_VELOCITIES, done))
+    parts = list(streamed(noting_frauds(recording, frauds), PAYMENT_INPUTS.velocities, done))
     users = [user for part in parts for user in part.users]
     return Payments(
         card=np.unique(users, return_inverse=True)[1].astype(np.int64),
@@ -62,7 +65,8 @@ def read_payments(recording: Iterable[RecordedBatch], done: Callable[[int], None
 
 
 def _features(part: Told) -> NDArray[np.float32]:
-    return payment_features(part.values, np.array([order.value for order in part.orders]), part.ts)
+    joined = Joined(_NAMES, part.values, np.zeros(len(part.ts), np.bool_))
+    return PAYMENT_INPUTS.of(order_features(part.asks.amount, part.ts, None), joined)
 
 
 def noting_frauds(recording: Iterable[RecordedBatch], frauds: set[str]) -> Iterable[RecordedBatch]:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from app.features.payments import PAYMENT_FEATURES
-from app.models.manifest import DataFile, Manifest, ScoreMapping, Tensor
+from app.drift.distribution import reference_of
+from app.features.payments import PAYMENT_INPUTS
+from app.models.manifest import DataFile, Manifest, Reference, ScoreMapping, Tensor
 from app.models.runtime import RiskModel
 from app.models.session import session_of
 from app.state.columns import Lifetimes
@@ -55,7 +56,7 @@ def train_payments(
 
 def fit_payments(rows: Payments, described: DataFile, version: str, created: str) -> Trained:
     """Learn on the handbook's training week, calibrate on held-out cards of it, measure on its test week."""
-    learn = rows.within(*LEARN)
+    learn, names = rows.within(*LEARN), [*PAYMENT_INPUTS.names]
     trees = _learned(rows.features[learn], rows.fraud[learn])
     held_out = _held_out(rows, learn)
     slope, offset = platt(probability(held_out), rows.fraud[learn], np.ones(int(learn.sum())))
@@ -71,23 +72,27 @@ def fit_payments(rows: Payments, described: DataFile, version: str, created: str
         created=created,
         digest=hashlib.sha256(graph).hexdigest(),
         opset=OPSET,
-        inputs=[
-            Tensor("features", "float32", ["n", len(PAYMENT_FEATURES)], "as the catalogue of payment features says")
-        ],
+        inputs=[Tensor("features", "float32", ["n", len(names)], "as the catalogues of orders and velocities say")],
         outputs=[
             Tensor("probability", "float32", ["n", 1], "calibrated probability of fraud"),
-            Tensor("contributions", "float32", ["n", len(PAYMENT_FEATURES)], "log-odds above those of a mean payment"),
+            Tensor("contributions", "float32", ["n", len(names)], "log-odds above those of a mean payment"),
         ],
-        features=[feature.name for feature in PAYMENT_FEATURES],
+        features=names,
         data=[described],
         split={PAYMENTS.name: "learned from 2018-07-25 until 2018-08-01; measured from 2018-08-08 until 2018-08-15"},
         metrics={PAYMENTS.name: {"model": measured(rows, measure, model), **baselines(rows, measure)}},
         calibration={"slope": slope, "offset": offset},
         score_mapping=mapping,
+        reference=_reference(rows.features[learn], model),
     )
     said = model.score(rows.features[measure]).probability
     curves = page([(f"{PAYMENTS.name}: fraud", panels(rows.fraud[measure], said))])
     return Trained(graph, manifest, {CURVES_FILE: curves.encode()})
+
+
+def _reference(features: NDArray[np.float32], model: RiskModel) -> Reference:
+    scores = model.score(features).probability
+    return reference_of(PAYMENT_INPUTS.names, features, scores, np.ones(len(features)))
 
 
 def measured(rows: Payments, measure: NDArray[np.bool_], model: RiskModel) -> dict[str, float]:
@@ -119,7 +124,7 @@ def _recall(truth: NDArray[np.bool_], values: Floats) -> float:
 
 
 def _learned(features: NDArray[np.float32], fraud: NDArray[np.bool_]) -> Trees:
-    names = [feature.name for feature in PAYMENT_FEATURES]
+    names = PAYMENT_INPUTS.names
     tails = [names.index(name) for name in _TAILS]
     from_value = np.quantile(features[:, tails], _TAIL_FROM, axis=0).astype(np.float32)
     design = np.hstack([features, np.maximum(features[:, tails], from_value)])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from app.drift.distribution import reference_of
-from app.features.orders import ORDER_FEATURES
+from app.features.inputs import RISK_INPUTS
 from app.models.manifest import Figures, Manifest, Reference, ScoreMapping, Tensor
 from app.models.runtime import RiskModel
 from app.models.session import session_of
@@ -76,7 +76,7 @@ def fit_risk(sets: Sequence[OrderSet], version: str, created: str) -> Trained:
     slope, offset = _calibration(sets, weights)
     weights = weights.calibrated(slope, offset)
     mapping = _mapping(sets[0], weights)
-    graph = risk_graph(weights)
+    graph, names = risk_graph(weights), [*RISK_INPUTS.names]
     model = RiskModel(session_of(graph), "risk", "in training", mapping)
     manifest = Manifest(
         name="risk",
@@ -85,9 +85,11 @@ def fit_risk(sets: Sequence[OrderSet], version: str, created: str) -> Trained:
         created=created,
         digest=hashlib.sha256(graph).hexdigest(),
         opset=OPSET,
-        inputs=[Tensor("features", "float32", ["n", len(ORDER_FEATURES)], "as the catalogue of order features says")],
+        inputs=[
+            Tensor("features", "float32", ["n", len(RISK_INPUTS.names)], "as the catalogue of order features says")
+        ],
         outputs=_OUTPUTS,
-        features=[feature.name for feature in ORDER_FEATURES],
+        features=names,
         data=[one.described for one in sets],
         split={one.name: one.split for one in sets},
         metrics=_figures(sets, model),
@@ -119,7 +121,7 @@ def _rows(sets: Sequence[OrderSet], part: int) -> tuple[Floats, Flags, Floats]:
         keep = one.fraud[rows] | (random.random(len(rows)) < _GENUINE_SHARE)
         rows = rows[keep]
         counts = np.where(one.fraud[rows], 1, 1 / _GENUINE_SHARE)
-        features.append(one.rows.features[rows])
+        features.append(one.rows.given(RISK_INPUTS)[rows])
         fraud.append(one.fraud[rows])
         weight.append(_SHARES.get(one.name, 1.0) * counts / counts.sum())
     joined = np.concatenate(weight)
@@ -128,8 +130,7 @@ def _rows(sets: Sequence[OrderSet], part: int) -> tuple[Floats, Flags, Floats]:
 
 def _reference(sets: Sequence[OrderSet], model: RiskModel) -> Reference:
     features, _, weight = _rows(sets, LEARN)
-    names = [feature.name for feature in ORDER_FEATURES]
-    return reference_of(names, features, model.score(features).probability, weight)
+    return reference_of(RISK_INPUTS.names, features, model.score(features).probability, weight)
 
 
 def _calibration(sets: Sequence[OrderSet], weights: RiskWeights) -> tuple[float, float]:
@@ -139,7 +140,7 @@ def _calibration(sets: Sequence[OrderSet], weights: RiskWeights) -> tuple[float,
 
 def _mapping(one: OrderSet, weights: RiskWeights) -> ScoreMapping:
     """The bands that flag as many of the orders of ``one``'s second part as a team can look at."""
-    probabilities = probability(weights.log_odds(one.rows.features[one.part == CHOOSE]))
+    probabilities = probability(weights.log_odds(one.rows.given(RISK_INPUTS)[one.part == CHOOSE]))
     found = np.quantile(probabilities, [1 - _ALERTS, 1 - _URGENT_ALERTS]).tolist()
     # Where good and bad are told apart for sure, both may be 0 or 1, which bound no band.
     elevated = min(max(round(found[0], 4), _STEP), 1 - 2 * _STEP)
@@ -153,10 +154,11 @@ def _figures(sets: Sequence[OrderSet], model: RiskModel) -> Figures:
     for one in sets:
         learn = one.part == LEARN
         measure = _measured(one)
-        scaling = fit_scaling(one.rows.features[learn], np.ones(int(learn.sum())))
-        inputs = scaling.apply(one.rows.features)
+        given = one.rows.given(RISK_INPUTS)
+        scaling = fit_scaling(given[learn], np.ones(int(learn.sum())))
+        inputs = scaling.apply(given)
         scored = {
-            "model": model.score(one.rows.features[measure]).probability,
+            "model": model.score(given[measure]).probability,
             "prior": np.full(int(measure.sum()), one.fraud[learn].mean()),
             "logistic": logistic(inputs[learn], one.fraud[learn], inputs[measure]),
         }
@@ -176,7 +178,7 @@ def _curves(sets: Sequence[OrderSet], model: RiskModel) -> str:
     measured = [(one, _measured(one)) for one in sets]
     return page(
         [
-            (f"{one.name}: fraud", panels(one.fraud[rows], model.score(one.rows.features[rows]).probability))
+            (f"{one.name}: fraud", panels(one.fraud[rows], model.score(one.rows.given(RISK_INPUTS)[rows]).probability))
             for one, rows in measured
         ]
     )
@@ -193,5 +195,5 @@ def _of(one: OrderSet, measure: Flags, values: NDArray[np.floating[Any]]) -> dic
 
 _OUTPUTS = [
     Tensor("probability", "float32", ["n", 1], "calibrated probability of fraud"),
-    Tensor("contributions", "float32", ["n", len(ORDER_FEATURES)], "log-odds above those of an average order"),
+    Tensor("contributions", "float32", ["n", len(RISK_INPUTS.names)], "log-odds above those of an average order"),
 ]

@@ -17,6 +17,7 @@ from app.events.decode import Decoder, Rejected
 from app.fanout.gate import Gate
 from app.fanout.local import LocalFanOut
 from app.features.clicks import CLICK_FEATURES
+from app.features.inputs import RISK_INPUTS, OrderInputs
 from app.models.manifest import ScoreMapping
 from app.models.runtime import IntentScores, RiskScores, TurnByTurn
 from app.replay.fetches import Fetches
@@ -27,6 +28,7 @@ from app.state.columns import Lifetimes
 from app.state.state import State
 from app.step import Models, step
 from app.velocity.definitions import Velocity
+from app.velocity.joined import Joined, put_together
 from schemas.outputs import INTENTS
 
 Floats = NDArray[np.float32]
@@ -56,12 +58,18 @@ class ClickRows:
 
 @dataclass(frozen=True, eq=False)
 class OrderRows:
-    """Orders [m] in the order of their times: ids, users, times in ms [m], and features [m, G]."""
+    """Orders [m] in the order of their times: ids, users, times in ms [m], features [m, G], and what the orders were
+    told of their entities, None where nobody asked."""
 
     order_ids: list[str]
     users: list[str]
     ts: Ints
     features: Floats
+    joined: Joined | None = None
+
+    def given(self, inputs: OrderInputs) -> Floats:
+        """What a model with these ``inputs`` is given of them [m, inputs]."""
+        return inputs.of(self.features, self.joined)
 
 
 def click_rows(recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: Progress) -> ClickRows:
@@ -91,13 +99,16 @@ def joined_clicks(parts: Sequence[ScoredClicks]) -> ClickRows:
     )
 
 
-def order_rows(recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: Progress) -> OrderRows:
-    """Every order of ``recording`` that the step scores.
+def order_rows(
+    recording: Iterable[RecordedBatch], lifetimes: Lifetimes, done: Progress, velocities: Sequence[Velocity] = ()
+) -> OrderRows:
+    """Every order of ``recording`` that the step scores, told these ``velocities``.
 
     Raises:
         UsageProblem: there is none.
     """
-    parts = [orders for effects in replayed(recording, lifetimes, done) for orders in effects.orders]
+    steps = replayed(recording, lifetimes, done, velocities=velocities)
+    parts = [orders for effects in steps for orders in effects.orders]
     if not parts:
         raise UsageProblem("the recording has no orders; name one that has some")
     return joined_orders(parts)
@@ -107,6 +118,7 @@ def joined_orders(parts: Sequence[ScoredOrders]) -> OrderRows:
     """The orders of one or more steps."""
     ts = np.concatenate([part.ts for part in parts])
     order = np.argsort(ts, kind="stable")
+    joined = put_together([part.joined for part in parts if part.joined is not None])
     orders = [order for part in parts for order in part.orders]
     users = [user for part in parts for user in part.users]
     return OrderRows(
@@ -114,6 +126,7 @@ def joined_orders(parts: Sequence[ScoredOrders]) -> OrderRows:
         users=[users[i] for i in order.tolist()],
         ts=ts[order],
         features=np.concatenate([part.features for part in parts])[order],
+        joined=None if joined is None else joined.at(order),
     )
 
 
@@ -132,13 +145,13 @@ def replayed(
     """The effects of every step, those of the last one without any record where some were rejected after the others;
     ``done`` is told how many events each batch had.
 
-    Without ``models`` they are those that know nothing; without ``velocities`` they are those that its rules look at.
+    Without ``models`` they are those that know nothing; without ``velocities`` they are those that these look at.
     """
     state = State.empty(lifetimes)
     fetches, aligner = Fetches(partitions=1), Aligner(0, TOPICS, max_idle=0)
     decoder = Decoder(_MAX_VALUE_BYTES, lambda user, partition: True)
     models = models or untrained()
-    wanted = models.rules.velocities if velocities is None else velocities
+    wanted = models.velocities if velocities is None else velocities
     fan_out = LocalFanOut(1, wanted)
     gate = Gate(fan_out.joiners, wanted)
     rejected: list[Rejected] = []
@@ -175,6 +188,7 @@ class _UntrainedIntent(TurnByTurn):
 class _UntrainedRisk:
     name, version = "untrained", "0"
     mapping = ScoreMapping(p_elevated=0.5, p_highest=0.75)
+    inputs = RISK_INPUTS
 
     def score(self, features: Floats) -> RiskScores:
         return RiskScores(np.zeros(len(features), np.float32), np.zeros_like(features))

@@ -2,19 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from mode import Service
 
 from app.kafka.compacted import follow
 from app.ops.settings import Settings
-from app.pipeline import Pipeline
 from app.registry.guard import Limits
 from app.registry.loading import INTENT, RISK, TEXT
 from app.registry.notices import Notices
 from app.registry.producing import NoticeProducer
-from app.registry.registry import ModelRegistry, Worker
+from app.registry.registry import ModelRegistry, Swap, Worker
 from app.registry.slots import IntentSlot, RiskSlot, Slot, TextSlot
 from app.step import Models
 from app.worker.assembly import now_ms
@@ -26,15 +24,13 @@ _TELL_S = 60.0
 _LEAVE_S = 3.0
 
 
-def model_registry(settings: Settings, pipeline: Pipeline, observer: Observer, notices: Notices) -> ModelRegistry:
-    """The registry of a worker, whose pipeline runs what its settings name at first."""
-
-    def swap(change: Callable[[Models], Models]) -> None:
-        pipeline.models = change(pipeline.models)
-
+def model_registry(
+    settings: Settings, models: Models, swap: Swap, observer: Observer, notices: Notices
+) -> ModelRegistry:
+    """The registry of a worker that runs ``models`` at first, as its settings name them; see `ModelRegistry`."""
     repository, provider = settings.model_repository, settings.provider
     clock, called = time.perf_counter, observer.model_called
-    intent, risk = pipeline.models.intent, pipeline.models.risk
+    intent, risk = models.intent, models.risk
     slots: list[Slot] = [
         IntentSlot(
             intent.name,
@@ -49,7 +45,7 @@ def model_registry(settings: Settings, pipeline: Pipeline, observer: Observer, n
             lambda version: TimedRisk(RISK.checked(repository, risk.name, version, provider), clock, called),
         ),
     ]
-    if (text := pipeline.models.text) is not None:
+    if (text := models.text) is not None:
         name = text.name
         slots.append(
             TextSlot(

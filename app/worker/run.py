@@ -99,13 +99,18 @@ def run_worker(settings: Settings, register: Register, until_end: bool) -> dict[
     register(assembly.app, assembly.processor)
     notices_by = NoticeProducer(settings.broker)
     notices = Notices(notices_by.send)
-    observer.registry = registry = model_registry(settings, assembly.pipeline, observer, notices)
-    velocities = VelocityService(assembly.fan_out, models.rules)
+    pipeline = assembly.pipeline
+    velocities = VelocityService(assembly.fan_out, pipeline.velocities)
 
     def use_rules(book: RuleBook) -> None:
-        velocities.use(book)
-        assembly.pipeline.use_rules(book)
+        pipeline.use_rules(book)
+        velocities.use(pipeline.velocities)
 
+    def swap(change: Callable[[Models], Models]) -> None:
+        pipeline.models = change(pipeline.models)
+        velocities.use(pipeline.velocities)
+
+    observer.registry = registry = model_registry(settings, models, swap, observer, notices)
     rulesets = Rulesets(models.rules, use_rules, observer.metrics)
     rulesets.begin(in_force)
     services = [

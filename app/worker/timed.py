@@ -47,6 +47,7 @@ class TimedRisk:
     def __init__(self, model: RiskScorer, clock: Clock, called: Called) -> None:
         self.name, self.version = model.name, model.version
         self.mapping: ScoreMapping = model.mapping
+        self.inputs = model.inputs
         self.distribution = distribution_of(model)
         self._model, self._clock, self._called = model, clock, called
 

@@ -6,7 +6,6 @@ from typing import Protocol
 
 from mode import Service
 
-from app.rules.book import RuleBook
 from app.state.applied import Applied
 from app.state.held import TakeOver
 from app.velocity.definitions import Velocity
@@ -71,26 +70,26 @@ class FanOutHolding:
 
 
 class VelocityService(Service):  # type: ignore[misc]
-    """Runs the fan-out beside the app, from when rules look at a velocity for the first time.
+    """Runs the fan-out beside the app, from when a rule or a model looks at a velocity for the first time.
 
     Until then nothing is asked and nobody remembers anything of entities. Then it reads the orders and labels that
-    their topics still have: what was before is known to that rule too.
+    their topics still have: what was before is known to that rule or model too.
 
     Args:
         fan_out: of the worker.
-        rules: in force at the start.
+        velocities: that are looked at from the start.
     """
 
-    def __init__(self, fan_out: Runs, rules: RuleBook, **options: object) -> None:
+    def __init__(self, fan_out: Runs, velocities: Sequence[Velocity], **options: object) -> None:
         super().__init__(**options)
         self._fan_out = fan_out
         self._wanted = asyncio.Event()
-        self.use(rules)
+        self.use(velocities)
 
-    def use(self, rules: RuleBook) -> None:
-        """Ask for what these rules look at."""
-        self._fan_out.use(rules.velocities)
-        if rules.velocities:
+    def use(self, velocities: Sequence[Velocity]) -> None:
+        """Ask for these from now on."""
+        self._fan_out.use(velocities)
+        if velocities:
             self._wanted.set()
 
     @Service.task  # type: ignore[untyped-decorator]

@@ -30,7 +30,7 @@ from app.fanout.partition import Resume
 from app.fanout.parts import FanOutParts
 from app.fanout.recovery import ANSWER_AGAIN_MS, Recovering, taken_down
 from app.fanout.service import FanOut, FanOutOptions
-from app.features.payments import PAYMENT_VELOCITIES
+from app.features.payments import PAYMENT_INPUTS
 from app.kafka.devbroker import DevelopmentBroker
 from app.kafka.partition import partitions_of
 from app.kafka.topics import Topic, create_topics
@@ -47,7 +47,7 @@ from tests.benchmarks.bench_velocity import HANDBOOK, PAYMENTS, batch, compared
 PARTITIONS = 4
 HALVES = ((0, 3), (1, 2))
 WATCHED: tuple[Velocity, ...] = (
-    *PAYMENT_VELOCITIES,
+    *PAYMENT_INPUTS.velocities,
     *(
         velocity
         for velocity in CATALOGUE

@@ -12,7 +12,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,7 @@ from app.ops.settings import load_settings
 from app.registry.notices import Notice, Notices
 from app.replay.fetches import Fetches
 from app.replay.load import load
+from app.step import Models
 from app.tally import Tally
 from app.worker.assembly import build_pipeline
 from app.worker.models import model_registry
@@ -50,7 +51,11 @@ async def measure(repository: Path, rate: int, swaps: int) -> dict[str, object]:
         return None
 
     notices = Notices(nowhere)
-    registry = model_registry(settings, pipeline, observer, notices)
+
+    def swap(change: Callable[[Models], Models]) -> None:
+        pipeline.models = change(pipeline.models)
+
+    registry = model_registry(settings, models, swap, observer, notices)
     observer.registry = registry
     settle_runtime()
     asked: list[float] = []

@@ -23,7 +23,7 @@ from app.state.columns import Lifetimes
 from app.step import Models
 from app.velocity.catalogue import CATALOGUE
 from schemas.topics import CLICKSTREAM, LABELS, ORDERS, RISK_EVENTS, VELOCITY_ANSWERS
-from tests.fakes import fake_models
+from tests.fakes import RiskByVelocity, fake_models
 from tests.rules.rulesets import book, rule
 
 LIVES = Lifetimes(gap_ms=30 * 60_000, history_ms=30 * 86_400_000, grace_ms=60_000)
@@ -35,7 +35,7 @@ RULES = book(
     rule("often", "user_orders_24h > 3", 10),
     rule("no_card", "is_missing(card_orders_1h)", 5),
 )
-MODELS: Models = replace(fake_models(), rules=RULES)
+MODELS: Models = replace(fake_models(), risk=RiskByVelocity(), rules=RULES)
 
 Outputs = dict[str, dict[str, Any]]
 """By event id."""
@@ -91,7 +91,7 @@ def outputs_of(works: Sequence[Work]) -> Outputs:
 
 
 def replayed(recording: RecordedBatch, size: int) -> Outputs:
-    fan_out = LocalFanOut(PARTITIONS, RULES.velocities)
+    fan_out = LocalFanOut(PARTITIONS, MODELS.velocities)
 
     async def run() -> list[Work]:
         parts = [recording.take(range(at, min(at + size, len(recording)))) for at in range(0, len(recording), size)]
@@ -109,7 +109,7 @@ class Worker:
         self.joiners = Joiners(deadline=0.25)
         self.pipeline = pipeline(self.joiners, rng.choice([3, 64]))
         self.parts = FanOutParts(mine, PARTITIONS, CATALOGUE, self.joiners, max_idle=0)
-        self.parts.use(RULES.velocities)
+        self.parts.use(MODELS.velocities)
         self.inbox: list[Message] = []
         # The pipeline and the fan-out read the inputs each at its own pace.
         self.to_pipeline = [fetched for number in mine for fetched in fetches[number]]
@@ -224,7 +224,7 @@ def test_a_reason_shows_the_velocity_with_its_value() -> None:
 def test_at_the_deadline_an_order_is_judged_with_what_is_there_and_marked() -> None:
     joiners = Joiners(deadline=0.25)
     live = pipeline(joiners)
-    fan_out = FanOutParts(range(PARTITIONS), PARTITIONS, RULES.velocities, joiners, max_idle=0)
+    fan_out = FanOutParts(range(PARTITIONS), PARTITIONS, MODELS.velocities, joiners, max_idle=0)
     fetches = Fetches(PARTITIONS).of(orders({"user_id": "u", "device_id": "d"}, {"user_id": "u"}))
     for fetched in fetches:
         live.feed(fetched)
@@ -244,7 +244,7 @@ def test_at_the_deadline_an_order_is_judged_with_what_is_there_and_marked() -> N
 def test_an_order_that_waits_holds_back_what_comes_after_it_and_nothing_before() -> None:
     joiners = Joiners(deadline=None)
     live = pipeline(joiners)
-    fan_out = FanOutParts(range(PARTITIONS), PARTITIONS, RULES.velocities, joiners, max_idle=0)
+    fan_out = FanOutParts(range(PARTITIONS), PARTITIONS, MODELS.velocities, joiners, max_idle=0)
     click = {"type": "product_viewed", "product_id": "p", "user_id": "u"}
     times = [("before", START - 5), ("after", START + 5)]
     clicks = recorded([(CLICKSTREAM, click | {"event_id": name, "ts": ts}) for name, ts in times])
@@ -298,7 +298,7 @@ def test_where_nobody_wants_an_answer_orders_are_gathered_before_the_owners_are_
     assert asks(GATHER_S)
     assert fan_out.asked == 3
     order(4)
-    fan_out.use(RULES.velocities)
+    fan_out.use(MODELS.velocities)
     assert asks(GATHER_S)
     assert fan_out.asked == 4
 

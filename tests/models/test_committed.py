@@ -7,7 +7,6 @@ import pytest
 
 from app.cards.card import CARD_FILE
 from app.features.clicks import CLICK_FEATURES
-from app.features.orders import ORDER_FEATURES
 from app.models.manifest import MANIFEST_FILE, read_manifest
 from app.models.runtime import load_intent, load_risk
 from app.models.score import risk_score
@@ -30,7 +29,7 @@ def test_the_intent_model_scores_the_first_click_of_a_visitor() -> None:
 
 def test_the_risk_model_calls_an_ordinary_order_normal() -> None:
     model = load_risk(REPOSITORY, provider="cpu")
-    names = [feature.name for feature in ORDER_FEATURES]
+    names = model.inputs.names
     order = np.zeros((1, len(names)), np.float32)
     usual = {"amount": 40, "amount_over_mean_30d": 1, "since_order_seconds": 50_000, "has_ordered": 1, "hour": 12}
     windows = {name: 1 for name in names if name.startswith("orders_")}
@@ -53,9 +52,10 @@ def test_a_manifest_says_where_its_model_lies_and_what_it_beat(folder: Path) -> 
     assert ALWAYS <= files <= {*ALWAYS, MEASURED_FILE, CURVES_FILE}
 
 
-def test_the_last_bit_of_a_risk_does_not_depend_on_the_orders_beside() -> None:
-    model, random = load_risk(REPOSITORY, provider="cpu"), np.random.default_rng(0)
-    shape = (1_100, len(ORDER_FEATURES))  # more than the model gets at once
+@pytest.mark.parametrize("name", ["risk", "payments"])
+def test_the_last_bit_of_a_risk_does_not_depend_on_the_orders_beside(name: str) -> None:
+    model, random = load_risk(REPOSITORY, name, provider="cpu"), np.random.default_rng(0)
+    shape = (1_100, len(model.inputs.names))  # more than the model gets at once
     features = (random.exponential(1, shape) * random.choice([0, 1, 1_000], shape)).astype(np.float32)
     together = model.score(features)
     for size in (1, 2, 3, 5, 7, 33, 700):

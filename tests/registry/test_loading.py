@@ -78,6 +78,11 @@ def changed(**changes: object) -> Callable[[Path], None]:
     return change
 
 
+def with_a_velocity(folder: Path) -> list[str]:
+    """The features of a version, the first of them a velocity."""
+    return ["device_users_24h", *read_manifest(folder / MANIFEST_FILE).features[1:]]
+
+
 WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     "damaged": (damaged, "is damaged: its SHA-256"),
     "no model": (no_model, "ONNX Runtime cannot load"),
@@ -89,6 +94,10 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     "other weights": (other_weights, "does not give its golden batch again"),
     "broken manifest": (broken_manifest, "manifest.json is damaged"),
     "other features": (changed(features=["a", "b"]), "other features"),
+    "no number without velocities": (
+        lambda folder: changed(features=with_a_velocity(folder), reference=None)(folder),
+        "not finite .*without velocities",
+    ),
     "other kind": (changed(kind="intent"), "is a model of kind intent, not risk"),
     "no mapping": (changed(score_mapping=None), "score_mapping"),
     "no golden batch": (changed(golden=None), "no golden batch"),

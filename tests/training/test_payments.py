@@ -1,10 +1,8 @@
 """The payment model on made-up payments: known victims, and figures of a model that learned."""
 
-from datetime import UTC, datetime
-
 import numpy as np
 
-from app.features.payments import PAYMENT_FEATURES, PAYMENT_VELOCITIES, payment_features
+from app.features.payments import PAYMENT_INPUTS
 from app.models.manifest import DataFile
 from app.training.payment_sets import Payments
 from app.training.payments import LEARN, MEASURE, fit_payments
@@ -17,7 +15,7 @@ DAYS = (MEASURE[1] - LEARN[0]).days
 def made_up(rows: int = 4_000) -> Payments:
     """Three weeks, in which payments above 220 are frauds, and one in three at a terminal with known frauds."""
     random = np.random.default_rng(3)
-    names = [feature.name for feature in PAYMENT_FEATURES]
+    names = PAYMENT_INPUTS.names
     features = random.gamma(2, 1, (rows, len(names))).astype(np.float32)
     amount = random.gamma(2, 35, rows)
     streak = random.random(rows) < 0.02
@@ -26,14 +24,6 @@ def made_up(rows: int = 4_000) -> Payments:
     fraud = (amount > 220) | (streak & (random.random(rows) < 1 / 3))
     ts = START + np.sort(random.integers(0, DAYS * DAY_MS, rows))
     return Payments(random.integers(0, 1_000, rows), ts, features, fraud)
-
-
-def test_features_follow_their_catalogue() -> None:
-    ts = np.array([datetime(2018, 8, 4, 3, 30, tzinfo=UTC).timestamp() * 1000], np.int64)
-    values = np.arange(len(PAYMENT_VELOCITIES), dtype=np.float64)[None]
-    found = payment_features(values, np.array([12.5]), ts)
-    assert found.shape == (1, len(PAYMENT_FEATURES))
-    assert found[0, -4:].tolist() == [12.5, 3.5, 1, 1]
 
 
 def test_cards_of_known_frauds_are_left_out_from_the_eighth_day_on() -> None:

@@ -95,7 +95,7 @@ def test_a_trained_risk_model_beats_the_prior_and_loads(orders: OrderSet, tmp_pa
     figures = manifest.metrics["shop"]
     assert figures["model"]["average_precision"] > 2 * figures["prior"]["average_precision"]
     model = load_risk(tmp_path)
-    scores = model.score(orders.rows.features)
+    scores = model.score(orders.rows.given(model.inputs))
     assert scores.probability[orders.fraud].mean() > 5 * scores.probability[~orders.fraud].mean()
     assert 0 < model.mapping.p_elevated < model.mapping.p_highest < 1
 

@@ -1,4 +1,4 @@
-"""The fan-out runs once rules look at a velocity, and has the partitions that the worker holds, from the first order
+"""The fan-out runs once a velocity is looked at, and has the partitions that the worker holds, from the first order
 that their state does not include."""
 
 import asyncio
@@ -6,12 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from app.rules.policy import BUILT_IN
 from app.state.applied import TOPIC_INDEX, Applied
+from app.velocity.catalogue import BY_NAME
 from app.velocity.definitions import Velocity
 from app.worker.velocities import FanOutHolding, VelocityService
 from schemas.topics import ORDERS
-from tests.rules.rulesets import book, rule
 
 
 class Partitions:
@@ -96,19 +95,19 @@ class Service:
         await asyncio.Event().wait()
 
 
-def test_nobody_remembers_entities_before_a_rule_looks_at_one() -> None:
+def test_nobody_remembers_entities_before_somebody_looks_at_one() -> None:
     async def scenario() -> None:
         fan_out = Service()
-        service = VelocityService(fan_out, BUILT_IN)
+        service = VelocityService(fan_out, [])
         async with service:
             await asyncio.sleep(0)
             assert not fan_out.begun.is_set()
-            service.use(BUILT_IN)
+            service.use([])
             await asyncio.sleep(0)
             assert not fan_out.begun.is_set()
-            service.use(book(rule("shared", "device_users_24h >= 3", 40)))
+            service.use([BY_NAME["device_users_24h"]])
             await asyncio.wait_for(fan_out.begun.wait(), 5)
-            service.use(BUILT_IN)
+            service.use([])
         assert fan_out.used == [0, 0, 1, 0]
 
     asyncio.run(scenario())
