@@ -88,7 +88,7 @@ def admit(state: State, records: Records, earliest: Ints, effects: Effects) -> B
     if late.any():
         _reject_late(records, batch, effects)
         batch = batch.where(~(late & (batch.kind == CLICK)))
-    admitted = _without_repeats(state, batch, effects)
+    admitted = _without_repeats(state, records, batch, effects)
     if len(admitted) < len(records):
         state.table.release_unused(np.setdiff1d(slots, admitted.slot))
     return admitted
@@ -135,8 +135,13 @@ def _reject_late(records: Records, batch: Batch, effects: Effects) -> None:
         effects.rejected.append(rejected)
 
 
-def _without_repeats(state: State, batch: Batch, effects: Effects) -> Batch:
-    """Drop records whose event id is among the latest of their user's history, and remember the others' ids."""
+def _without_repeats(state: State, records: Records, batch: Batch, effects: Effects) -> Batch:
+    """Drop records whose event id is among the latest of their user's history, and remember the others' ids.
+
+    Orders that the fan-out found repeated are dropped before: it has counted them once.
+    """
+    if records.joined is not None and records.joined.repeated.any():
+        batch = _without_known(records.joined.repeated, batch, effects)
     starts, group = batch.starts, batch.user
     rows, slots = state.table.rows, batch.slot[starts]
     recent = rows["recent"][slots]
@@ -150,6 +155,14 @@ def _without_repeats(state: State, batch: Batch, effects: Effects) -> Batch:
         batch = batch.where(~repeated)
     _remember(state, batch)
     return batch
+
+
+def _without_known(repeated: Flags, batch: Batch, effects: Effects) -> Batch:
+    """Drop the orders that ``repeated`` [orders] marks."""
+    known = batch.kind == ORDER
+    known[known] = repeated[batch.index[known]]
+    effects.duplicates += int(known.sum())
+    return batch.where(~known)
 
 
 def _repeats_within(batch: Batch) -> Flags:

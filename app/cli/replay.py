@@ -125,7 +125,7 @@ def _to_folder(
 
     unwaiting = settings.model_copy(update={"max_idle_ms": 0})
     models = load_models(settings)
-    fan_out = LocalFanOut(settings.partitions, models.velocities)
+    fan_out = LocalFanOut(settings.partitions, models.velocities, settings.max_value_bytes)
     pipeline = build_pipeline(unwaiting, models, settings.partitions, fan_out.joiners)
     tally = Tally()
 

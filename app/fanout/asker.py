@@ -15,6 +15,7 @@ from app.velocity.kind import EntityKind
 from app.velocity.labels import WAITS, LabelResolver
 from app.velocity.logs import StoredLogs
 from app.velocity.records import Asks, Ints, Labels, Mark, joined_asks
+from app.velocity.repeats import RecentOrders
 from app.velocity.table import USUAL
 from app.velocity.windows import Floats
 
@@ -60,6 +61,7 @@ class Askers:
         self.users = EntityKind(USER, [*_of_users(velocities), USUAL])
         self.labels: dict[int, LabelResolver] = {}
         """By partition."""
+        self._recent: dict[int, RecentOrders] = {}
         self.use(velocities)
 
     def use(self, velocities: Sequence[Velocity]) -> None:
@@ -78,7 +80,7 @@ class Askers:
 
     def ask(self, pieces: Sequence[Piece]) -> list[Question]:
         """Take pieces of different partitions in, each later than all before of its own."""
-        pieces = _in_one_row(pieces)
+        pieces = [self._without_repeats(piece) for piece in _in_one_row(pieces)]
         orders = joined_asks([piece.orders for piece in pieces])
         marks = [self.resolver(piece.partition).marks(piece.orders, piece.labels) for piece in pieces]
         of_user = self._enter(pieces, orders, [mark for own in marks for mark in own])
@@ -94,8 +96,8 @@ class Askers:
         merged = alone(whole)
         orders = orders_of(merged.asks, merged.turns)
         self.resolver(whole.source).recall(orders, [mark for mark in merged.marks if mark.kind == WAITS])
-        own = [mark for mark in merged.marks if mark.kind == USER]
-        values = self.users.apply(replace(orders, unusual=None), own, telling)
+        self.recent(whole.source).repeated(*_named(orders))
+        values = self._values(orders, [mark for mark in merged.marks if mark.kind == USER], telling)
         self._settle(whole.source, orders)
         return self._asked(whole.source, whole.orders, merged.asks["offset"].copy(), orders, values[:, :-1])
 
@@ -104,15 +106,19 @@ class Askers:
         logs = self.users.logs
         logs.remove(np.flatnonzero((logs.keys != 0) & (logs.home == partition)))
         self.labels.pop(partition, None)
+        self._recent.pop(partition, None)
 
-    def restore(self, partition: int, users: StoredLogs, labels: NDArray[np.void]) -> None:
-        """Take over the users of a partition, and the labels that wait for their orders."""
+    def restore(self, partition: int, users: StoredLogs, labels: NDArray[np.void], recent: RecentOrders) -> None:
+        """Take over the users of a partition, their latest orders, and the labels that wait for theirs."""
         self.users.logs.restore(users, partition)
         self.resolver(partition).restore(labels)
+        self._recent[partition] = recent
 
     def expire(self, before: int) -> None:
         """Forget users without an order, and labels without theirs, since ``before`` (ms)."""
-        self.users.logs.expire(before)
+        gone = self.users.logs.expire(before).tolist()
+        for recent in self._recent.values():
+            recent.forget(gone)
         for labels in self.labels.values():
             labels.expire(before)
 
@@ -120,8 +126,30 @@ class Askers:
         """The labels of a partition."""
         return self.labels.setdefault(partition, LabelResolver(self.users.logs))
 
+    def recent(self, partition: int) -> RecentOrders:
+        """The latest orders of a partition's users."""
+        return self._recent.setdefault(partition, RecentOrders())
+
+    def _without_repeats(self, piece: Piece) -> Piece:
+        """The piece, whose repeated orders name no entity, so that they count nowhere."""
+        orders = piece.orders
+        repeated = self.recent(piece.partition).repeated(*_named(orders))
+        if not repeated.any():
+            return piece
+        entities = np.where(repeated[:, None], np.uint64(0), orders.entities)
+        return replace(piece, orders=replace(orders, entities=entities))
+
+    def _values(self, orders: Asks, marks: Sequence[Mark], telling: bool) -> Floats:
+        """What is known of the users of orders [n, velocities]; NaN of repeated ones."""
+        counted = np.flatnonzero(~orders.repeated)
+        if len(counted) == len(orders):
+            return self.users.apply(replace(orders, unusual=None), marks, telling)
+        values = np.full((len(orders), len(self.users.velocities)), np.nan)
+        values[counted] = self.users.apply(replace(orders, unusual=None).where(counted), marks, telling)
+        return values
+
     def _enter(self, pieces: Sequence[Piece], orders: Asks, marks: Sequence[Mark]) -> Floats:
-        values = self.users.apply(orders, [mark for mark in marks if mark.kind == USER])
+        values = self._values(orders, [mark for mark in marks if mark.kind == USER], telling=True)
         for piece in pieces:
             self._settle(piece.partition, piece.orders)
         return values
@@ -129,7 +157,7 @@ class Askers:
     def _settle(self, partition: int, orders: Asks) -> None:
         """Note where users belong."""
         logs = self.users.logs
-        logs.home[logs.known(orders.entities[:, USER])] = partition
+        logs.home[logs.known(orders.entities[~orders.repeated, USER])] = partition
 
     def _question(self, piece: Piece, values: Floats, marks: Sequence[Mark]) -> Question:
         whole = AskBatch(
@@ -149,7 +177,7 @@ class Askers:
     def _asked(self, partition: int, next_offset: int, offsets: Ints, orders: Asks, values: Floats) -> Asked:
         owners = self._owners(orders)[:, self._kinds]
         answering = (owners[:, None, :] == np.arange(self._partitions)[None, :, None]).any(axis=2)
-        return Asked(partition, offsets, next_offset, self._own, values, self._wanted, answering)
+        return Asked(partition, offsets, next_offset, self._own, values, self._wanted, answering, orders.repeated)
 
     def _owners(self, orders: Asks) -> Ints:
         """By order and kind the owner [n, kinds], -1 for users and for what is not named."""
@@ -184,10 +212,17 @@ def orders_of(asks: Rows, turns: Ints) -> Asks:
         ts=asks["ts"].copy(),
         believed=asks["believed"].copy(),
         amount=asks["amount"].copy(),
+        event=asks["event"].copy(),
         order=asks["order"].copy(),
         entities=asks["entities"].copy(),
         unusual=asks["unusual"].astype(np.int64),
     )
+
+
+def _named(orders: Asks) -> tuple[Keys, Keys]:
+    """The keys of users and events of ``orders``, without repeated ones."""
+    counted = ~orders.repeated
+    return orders.entities[counted, USER], orders.event[counted]
 
 
 def _of_users(velocities: Sequence[Velocity]) -> list[Velocity]:
@@ -208,7 +243,7 @@ def _in_one_row(pieces: Sequence[Piece]) -> list[Piece]:
 def _ask_rows(offsets: Ints, orders: Asks) -> NDArray[np.void]:
     rows = np.zeros(len(orders), ASK)
     rows["offset"] = offsets
-    for name in ("ts", "believed", "amount", "order", "unusual", "entities"):
+    for name in ("ts", "believed", "amount", "event", "order", "unusual", "entities"):
         rows[name] = getattr(orders, name)
     rows["kinds"] = (orders.entities != 0) @ _BITS
     return rows

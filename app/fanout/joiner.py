@@ -27,6 +27,7 @@ class _Order:
     own: tuple[Ids, NDArray[np.float64]] | None = None
     wanted: Ids = ()
     owners: frozenset[int] = frozenset()
+    repeated: bool = False
     answers: dict[int, tuple[Ids, NDArray[np.float64]]] = field(default_factory=dict)  # by owner
 
     @property
@@ -73,13 +74,13 @@ class Joiner:
 
     def expect(self, asked: Asked) -> None:
         """Take in what was asked; the velocities of users are known already. Orders that are through are left out."""
-        columns = (asked.offsets.tolist(), asked.values, asked.owners)
-        for offset, values, owners in zip(*columns, strict=True):
+        columns = (asked.offsets.tolist(), asked.values, asked.owners, asked.repeated.tolist())
+        for offset, values, owners, repeated in zip(*columns, strict=True):
             if offset >= self._next:
                 order = self._orders.setdefault(offset, _Order())
                 self._asked += order.own is None
                 order.own, order.wanted = (asked.own, values), asked.wanted
-                order.owners = frozenset(np.flatnonzero(owners).tolist())
+                order.owners, order.repeated = frozenset(np.flatnonzero(owners).tolist()), repeated
         self.asked_to = max(self.asked_to, asked.next_offset)
 
     def receive(self, answers: AnswerBatch) -> None:
@@ -129,7 +130,8 @@ class Joiner:
         for ids, told in parts.items():
             _enter(values, wanted, ids, told)
         partial = [not order.complete or not _is_told(order, wanted) for order in orders]
-        return Joined(tuple(velocity.name for velocity in velocities), values, np.array(partial, np.bool_))
+        repeated = np.array([order.repeated for order in orders], np.bool_)
+        return Joined(tuple(velocity.name for velocity in velocities), values, np.array(partial, np.bool_), repeated)
 
     def again(self) -> None:
         """The pipeline has forgotten the orders that came and are not through: they will come again."""

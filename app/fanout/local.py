@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from app.fanout.joiner import Joiners
+from app.fanout.partition import MAX_VALUE_BYTES
 from app.fanout.parts import FanOutParts, TopicLag
 from app.kafka.fetched import Fetched, Partition
 from app.velocity.definitions import Velocity
@@ -22,14 +23,21 @@ class LocalFanOut:
     Args:
         partitions: of the input topics.
         velocities: what is looked at.
+        value_bytes: see `MAX_VALUE_BYTES`.
     """
 
-    def __init__(self, partitions: int, velocities: Sequence[Velocity]) -> None:
+    def __init__(self, partitions: int, velocities: Sequence[Velocity], value_bytes: int = MAX_VALUE_BYTES) -> None:
         self.joiners = Joiners(deadline=None)
         self._parts: FanOutParts | None = None
         if velocities:
             self._parts = FanOutParts(
-                range(partitions), partitions, velocities, self.joiners, max_idle=0, most_waiting=sys.maxsize
+                range(partitions),
+                partitions,
+                velocities,
+                self.joiners,
+                max_idle=0,
+                most_waiting=sys.maxsize,
+                value_bytes=value_bytes,
             )
 
     @property

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.velocity.entities import ENTITIES
 
-LAYOUT = 3
+LAYOUT = 4
 """Version of all messages; raise it with every change of a field or of the entities' order."""
 
 ASK = np.dtype(
@@ -22,6 +22,7 @@ ASK = np.dtype(
         ("ts", "<i8"),  # ms
         ("believed", "<i8"),  # ms
         ("amount", "<i8"),  # 1e-4 major units
+        ("event", "<u8"),
         ("order", "<u8"),
         ("unusual", "u1"),
         ("kinds", "u1"),  # a bit for each kind of entity that this owner has
@@ -79,7 +80,8 @@ class AskBatch:
     message out: its writer has lost the partition.
 
     What a partition writes to its own owner is the whole of what it asks: all orders, those of users with their bit,
-    marks of all kinds, and labels that wait. What lies before offset ``confirmed`` there has reached all owners.
+    repeated ones without any entity, marks of all kinds, and labels that wait. What lies before offset ``confirmed``
+    there has reached all owners.
     """
 
     source: int
@@ -191,8 +193,8 @@ class AnswerBatch:
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
     """Orders [n] by their offsets, with the values [n, own] of the velocities ``own`` of their users, and the owners
-    [n, partitions] that will tell those that are ``wanted`` of other entities. All orders before ``next_offset`` have
-    been asked about, but those that do not decode.
+    [n, partitions] that will tell those that are ``wanted`` of other entities; none tells anything of ``repeated`` ones
+    [n]. All orders before ``next_offset`` have been asked about, but those that do not decode.
 
     A partition writes it among its answers, for whoever takes the partition over.
     """
@@ -204,13 +206,15 @@ class Asked:
     values: NDArray[np.float64]
     wanted: Ids
     owners: NDArray[np.bool_]
+    repeated: NDArray[np.bool_]
 
     def encoded(self) -> bytes:
         """The record's value."""
         rows, partitions = self.owners.shape
         sizes = rows, len(self.own), len(self.wanted), partitions
         head = _ASKED_HEAD.pack(LAYOUT, _ASKED, self.partition, self.next_offset, *sizes)
-        columns = np.array((*self.own, *self.wanted), _ID), self.offsets, self.values, np.packbits(self.owners)
+        bits = np.packbits(np.column_stack((self.owners, self.repeated)))
+        columns = np.array((*self.own, *self.wanted), _ID), self.offsets, self.values, bits
         return head + b"".join(column.tobytes() for column in columns)
 
     @classmethod
@@ -224,14 +228,15 @@ class Asked:
         _, _, partition, next_offset, rows, own, wanted, partitions = _ASKED_HEAD.unpack_from(value)
         at = _ASKED_HEAD.size + (own + wanted) * _ID.itemsize
         bits = at + 8 * rows * (1 + own)
-        if len(value) != bits + -(-rows * partitions // 8):
+        flags = rows * (partitions + 1)
+        if len(value) != bits + -(-flags // 8):
             raise BadMessage(f"what partition {partition} asked has {len(value)} bytes, not those of its numbers")
         ids = _ids(value, _ASKED_HEAD.size, own + wanted)
         offsets = np.frombuffer(value, np.int64, rows, at)
         values = np.frombuffer(value, np.float64, rows * own, at + 8 * rows).reshape(rows, own)
-        packed = np.frombuffer(value, np.uint8, -1, bits) if rows * partitions else np.zeros(0, np.uint8)
-        owners = np.unpackbits(packed, count=rows * partitions).astype(np.bool_).reshape(rows, partitions)
-        return cls(partition, offsets, next_offset, ids[:own], values, ids[own:], owners)
+        packed = np.frombuffer(value, np.uint8, -1, bits) if flags else np.zeros(0, np.uint8)
+        unpacked = np.unpackbits(packed, count=flags).astype(np.bool_).reshape(rows, partitions + 1)
+        return cls(partition, offsets, next_offset, ids[:own], values, ids[own:], unpacked[:, :-1], unpacked[:, -1])
 
 
 def come_back(value: bytes) -> AnswerBatch | Asked:

@@ -19,7 +19,8 @@ from schemas.events import Label, Order
 from schemas.topics import LABELS, ORDERS
 
 SAY_IDLE_EVERY_S = 0.1
-_MAX_VALUE_BYTES = 1 << 20
+MAX_VALUE_BYTES = 1 << 20
+"""Of an input value: what is larger is a dead letter of the pipeline, and counts nowhere."""
 
 Lag = Callable[[str], int | None]
 """Records of an input topic of the partition that the broker has and this has not; None while that is unknown."""
@@ -45,13 +46,21 @@ class FanOutPartition:
         joiner: where its orders meet their answers.
         max_idle: seconds to wait for labels or orders that have none left, as the step's alignment does.
         resume: where it goes on.
+        value_bytes: see `MAX_VALUE_BYTES`.
     """
 
-    def __init__(self, number: int, joiner: Joiner, max_idle: float, resume: Resume = _BEGINNING) -> None:
+    def __init__(
+        self,
+        number: int,
+        joiner: Joiner,
+        max_idle: float,
+        resume: Resume = _BEGINNING,
+        value_bytes: int = MAX_VALUE_BYTES,
+    ) -> None:
         self.number = number
         self.joiner = joiner
         self._aligner = Aligner(number, TURNS, max_idle)
-        self._decoder = Decoder(_MAX_VALUE_BYTES, lambda user, partition: True)
+        self._decoder = Decoder(value_bytes, lambda user, partition: True)
         self._next = {ORDERS: resume.orders, LABELS: resume.labels}
         self._time = StreamTime(resume.watermark, confirmed=resume.watermark > 0)
         self._idle_said_at: float | None = None

@@ -7,7 +7,7 @@ from app.fanout.asker import Askers, Question, part_of
 from app.fanout.joiner import Joiners
 from app.fanout.messages import AskBatch
 from app.fanout.owner import Owners
-from app.fanout.partition import SAY_IDLE_EVERY_S, FanOutPartition, Resume
+from app.fanout.partition import MAX_VALUE_BYTES, SAY_IDLE_EVERY_S, FanOutPartition, Resume
 from app.velocity.definitions import HOUR_MS, RETENTION_MS, Velocity
 from schemas.topics import VELOCITY_ANSWERS, VELOCITY_ASKS
 
@@ -46,6 +46,7 @@ class FanOutParts:
         joiners: where the orders of the partitions meet their answers.
         max_idle: seconds that alignment waits for orders or labels that have no more.
         most_waiting: see `MOST_WAITING`.
+        value_bytes: see `MAX_VALUE_BYTES`.
     """
 
     def __init__(
@@ -56,8 +57,9 @@ class FanOutParts:
         joiners: Joiners,
         max_idle: float = 0.003,
         most_waiting: int = MOST_WAITING,
+        value_bytes: int = MAX_VALUE_BYTES,
     ) -> None:
-        self._most_waiting = most_waiting
+        self._most_waiting, self._value_bytes = most_waiting, value_bytes
         self._joiners, self._max_idle = joiners, max_idle
         self.count = partitions
         self._expired_at = 0
@@ -66,7 +68,7 @@ class FanOutParts:
         self._told_idle: dict[int, float] = {}
         self.asked = 0
         self.answered = 0
-        self.partitions = {number: FanOutPartition(number, joiners.of(number), max_idle) for number in mine}
+        self.partitions = {number: self._partition(number, Resume()) for number in mine}
         self.epochs: dict[int, int] = {}
         """Of the partitions that were taken over, see `AskBatch`."""
         self.confirmed: dict[int, int] = {}
@@ -80,8 +82,11 @@ class FanOutParts:
 
     def begin(self, number: int, epoch: int, resume: Resume) -> None:
         """A partition whose entities are here goes on as its worker of this ``epoch``."""
-        self.partitions[number] = FanOutPartition(number, self._joiners.of(number), self._max_idle, resume)
+        self.partitions[number] = self._partition(number, resume)
         self.epochs[number] = epoch
+
+    def _partition(self, number: int, resume: Resume) -> FanOutPartition:
+        return FanOutPartition(number, self._joiners.of(number), self._max_idle, resume, self._value_bytes)
 
     def stop(self, number: int) -> None:
         """A partition goes on no more; its entities stay here."""

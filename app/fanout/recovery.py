@@ -14,6 +14,7 @@ from app.fanout.messages import AskBatch, Asked
 from app.fanout.partition import Resume
 from app.fanout.parts import FanOutParts, Message
 from app.fanout.snapshot import Snapshot
+from app.velocity.repeats import RecentOrders
 from schemas.topics import VELOCITY_ANSWERS
 
 ANSWER_AGAIN_MS = 600_000
@@ -93,7 +94,7 @@ class Recovering:
         self.offset, self.resume, self.confirmed = snapshot.offset, snapshot.resume, snapshot.confirmed
         self._merger = Merger.restored(snapshot.merger)
         parts.owners.restore(self.number, snapshot.kinds)
-        parts.askers.restore(self.number, snapshot.users, snapshot.labels)
+        parts.askers.restore(self.number, snapshot.users, snapshot.labels, RecentOrders.restored(snapshot.recent))
 
     def _own(self, offset: int, sent_at: int, batch: AskBatch) -> None:
         """What the partition itself asked: it leads to its users. What the snapshot has of it is left out."""
@@ -132,6 +133,7 @@ def taken_down(parts: FanOutParts, number: int, offset: int) -> Snapshot:
         confirmed=parts.confirmed.get(number, 0),
         users=users.stored(home),
         labels=parts.askers.resolver(number).stored(),
+        recent=parts.askers.recent(number).stored(),
         merger=parts.owners.mergers[number].stored(),
         kinds=parts.owners.stored(number),
     )

@@ -19,6 +19,7 @@ from app.fanout import snapshot
 from app.fanout.clients import Clients, Topics, ensure_topics
 from app.fanout.exchange import Exchange
 from app.fanout.joiner import Joiners
+from app.fanout.partition import MAX_VALUE_BYTES
 from app.fanout.parts import FanOutParts
 from app.fanout.recovery import taken_down
 from app.fanout.takeover import Takeover, Taking
@@ -44,12 +45,13 @@ OnJoined = Callable[[Collection[int]], None]
 @dataclass(frozen=True, slots=True)
 class FanOutOptions:
     """What a worker's fan-out is: ``partitions`` of all topics, the ``group`` whose topics it uses, the ``folder`` of
-    its snapshots."""
+    its snapshots, and ``value_bytes``, see `MAX_VALUE_BYTES`."""
 
     broker: str
     group: str
     partitions: int
     folder: Path
+    value_bytes: int = MAX_VALUE_BYTES
 
 
 class FanOut:
@@ -108,7 +110,10 @@ class FanOut:
             await asyncio.sleep(_BEGIN_AGAIN_S)
 
     def _begin_empty(self) -> None:
-        self.parts = FanOutParts((), self._options.partitions, self._velocities, self._joiners)
+        options = self._options
+        self.parts = FanOutParts(
+            (), options.partitions, self._velocities, self._joiners, value_bytes=options.value_bytes
+        )
         self.parts.use(self._used)
         self._takeovers: dict[int, asyncio.Task[Takeover]] = {}
         self._snapshot_at: dict[int, float] = {}

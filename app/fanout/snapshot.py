@@ -20,7 +20,7 @@ from app.fanout.partition import Resume
 from app.velocity.entities import ENTITIES
 from app.velocity.logs import FIELDS, StoredLogs
 
-LAYOUT = 1
+LAYOUT = 2
 """Version of the file; raise it with every change of what is in it. The messages' counts too: they are in it."""
 
 _LOGS = ("keys", "length", "added", "latest")
@@ -40,13 +40,15 @@ class SnapshotUnusable(Exception):
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """A partition as of ``offset`` of its asks: where its inputs go on, before which offset everything reached all
-    owners, its users' logs and the labels that wait, what waits at the owner, and the entities' logs by kind."""
+    owners, its users' logs and latest orders, the labels that wait, what waits at the owner, and the entities' logs by
+    kind."""
 
     offset: int
     resume: Resume
     confirmed: int
     users: StoredLogs
     labels: NDArray[np.void]
+    recent: Columns
     merger: Columns
     kinds: list[StoredLogs]
 
@@ -104,8 +106,9 @@ def _columns(snapshot: Snapshot) -> Iterator[tuple[str, NDArray[Any]]]:
     yield "layout", np.array(_layout())
     yield "numbers", np.array(numbers, np.int64)
     yield "labels", snapshot.labels
-    for name, column in snapshot.merger.items():
-        yield f"merger.{name}", column
+    for part, stored in (("recent", snapshot.recent), ("merger", snapshot.merger)):
+        for name, column in stored.items():
+            yield f"{part}.{name}", column
     for kind, logs in enumerate((snapshot.users, *snapshot.kinds)):
         for name in _LOGS:
             yield f"{kind}.{name}", getattr(logs, name)
@@ -116,7 +119,8 @@ def _columns(snapshot: Snapshot) -> Iterator[tuple[str, NDArray[Any]]]:
 def _snapshot(columns: Columns) -> Snapshot:
     offset, confirmed, *resume = columns["numbers"].tolist()
     users, *kinds = (_logs(columns, f"{kind}.") for kind in range(1 + len(ENTITIES)))
-    return Snapshot(offset, Resume(*resume), confirmed, users, columns["labels"], _part(columns, "merger."), kinds)
+    recent, merger = (_part(columns, f"{part}.") for part in ("recent", "merger"))
+    return Snapshot(offset, Resume(*resume), confirmed, users, columns["labels"], recent, merger, kinds)
 
 
 def _logs(columns: Columns, prefix: str) -> StoredLogs:

@@ -47,7 +47,7 @@ def read_back(
     partitions = _partitions(settings.broker)
     lifetimes = Lifetimes(settings.session_gap_ms, settings.history_ttl_ms, settings.grace_ms)
     limits = Limits(settings.max_batch_records, settings.max_value_bytes, 0.0)
-    fan_out = LocalFanOut(partitions, models.velocities)
+    fan_out = LocalFanOut(partitions, models.velocities, settings.max_value_bytes)
     new_pipeline = pipeline_of(models, lifetimes, limits, partitions, fan_out.joiners)
     done = reporter.stage("read the topics")
     try:

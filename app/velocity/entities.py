@@ -79,6 +79,11 @@ def order_key(order_id: str) -> int:
     return xxh3_64_intdigest(order_id.encode(), seed=len(ENTITIES)) or 1
 
 
+def event_key(event_id: str) -> int:
+    """The key that a repeated event is found by."""
+    return xxh3_64_intdigest(event_id.encode())
+
+
 def entity_keys(users: Sequence[str], orders: Sequence[Order]) -> Keys:
     """The keys of orders [n] of ``users`` [n], by kind [n, kinds]."""
     found = np.zeros((len(orders), len(ENTITIES)), np.uint64)

@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 class Joined:
     """Values [n, names] of orders [n], NaN where there is none; ``partial`` [n] where some answer did not come in time.
 
-    ``names`` are those of the velocities.
+    ``names`` are those of the velocities. ``repeated`` [n] are those that came before, and count nowhere.
     """
 
     names: tuple[str, ...]
     values: NDArray[np.float64]
     partial: NDArray[np.bool_]
+    repeated: NDArray[np.bool_]
 
     def at(self, index: NDArray[np.int64]) -> "Joined":
         """The same of some orders."""
-        return Joined(self.names, self.values[index], self.partial[index])
+        return Joined(self.names, self.values[index], self.partial[index], self.repeated[index])
 
     def column(self, name: str) -> NDArray[np.float64]:
         """One velocity of all orders [n]; NaN if nobody was asked for it."""
@@ -33,5 +34,7 @@ def put_together(parts: Sequence[Joined]) -> Joined | None:
     """Orders one part after the other, all told the same velocities; None without any part."""
     if not parts:
         return None
-    values = np.concatenate([part.values for part in parts])
-    return Joined(parts[0].names, values, np.concatenate([part.partial for part in parts]))
+    values, partial, repeated = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "partial", "repeated")
+    )
+    return Joined(parts[0].names, values, partial, repeated)

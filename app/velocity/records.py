@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.velocity.entities import ENTITIES, Keys, entity_key, entity_keys, order_key
+from app.velocity.entities import ENTITIES, USER, Keys, entity_key, entity_keys, event_key, order_key
 from schemas.events import Label, Order
 
 Ints = NDArray[np.int64]
@@ -22,20 +22,27 @@ class Asks:
     """Orders [n].
 
     ``turn`` is each one's place in the order of processing, ``believed`` the time in ms up to which its own is
-    believed, ``amount`` in 1e-4 major units, ``order`` its key, ``entities`` the keys of its entities [n, kinds].
-    ``unusual`` is 1 where the amount was for the user, once that is known.
+    believed, ``amount`` in 1e-4 major units, ``event`` and ``order`` the keys of its ids, ``entities`` those of its
+    entities [n, kinds]; one that names none, not even a user, is a repeated one. ``unusual`` is 1 where the amount was
+    for the user, once that is known.
     """
 
     turn: Ints
     ts: Ints
     believed: Ints
     amount: Ints
+    event: Keys
     order: Keys
     entities: Keys
     unusual: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.turn)
+
+    @property
+    def repeated(self) -> NDArray[np.bool_]:
+        """Which are repeated ones [n]."""
+        return np.asarray(self.entities[:, USER] == 0)
 
     def where(self, keep: NDArray[np.bool_] | Ints) -> "Asks":
         """Those that ``keep`` names."""
@@ -44,6 +51,7 @@ class Asks:
             self.ts[keep],
             self.believed[keep],
             self.amount[keep],
+            self.event[keep],
             self.order[keep],
             self.entities[keep],
             None if self.unusual is None else self.unusual[keep],
@@ -89,6 +97,7 @@ def asks_of(orders: Sequence[Order], users: Sequence[str], turn: Ints, ts: Ints,
         ts=ts,
         believed=believed,
         amount=np.array([round(min(order.value * MONEY_SCALE, _MAX_AMOUNT)) for order in orders], np.int64),
+        event=np.array([event_key(order.event_id) for order in orders], np.uint64),
         order=np.array([order_key(order.order_id) for order in orders], np.uint64),
         entities=entity_keys(users, orders),
     )
@@ -114,6 +123,7 @@ def joined_asks(parts: Sequence[Asks]) -> Asks:
         ts=_joined([part.ts for part in parts], np.int64),
         believed=_joined([part.believed for part in parts], np.int64),
         amount=_joined([part.amount for part in parts], np.int64),
+        event=_joined([part.event for part in parts], np.uint64),
         order=_joined([part.order for part in parts], np.uint64),
         entities=np.concatenate([np.zeros((0, len(ENTITIES)), np.uint64), *(part.entities for part in parts)]),
     )

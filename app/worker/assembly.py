@@ -131,7 +131,9 @@ def assemble(settings: Settings, models: Models, observer: Observer, partitions:
     offsets = ConsumerOffsets(app, joiners)
     delivery = _delivery(settings, app, table, offsets, observer)
     processor = Processor(pipeline, table.held, offsets, delivery, observer, CLOCKS)
-    options = FanOutOptions(settings.broker, settings.group, partitions, folder / "velocities")
+    options = FanOutOptions(
+        settings.broker, settings.group, partitions, folder / "velocities", settings.max_value_bytes
+    )
     fan_out = FanOut(options, CATALOGUE, joiners, lambda changed: processor.wake(), observer.metrics)
     holding = FanOutHolding(fan_out, pipeline.state.applied, delivery.take_over)
     table.held.take_over = holding.take_over

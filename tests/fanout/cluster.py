@@ -27,7 +27,7 @@ Values = dict[Place, NDArray[np.float64]]
 
 def value_of(number: int, event: Event) -> bytes:
     """An event's record."""
-    common = {"event_id": f"e{number}", "ts": event.ts, "user_id": event.user, "order_id": event.order}
+    common = {"event_id": event.id or f"e{number}", "ts": event.ts, "user_id": event.user, "order_id": event.order}
     if event.bad is not None:
         return msgspec.json.encode(common | {"label": "fraud" if event.bad else "legitimate"})
     order = common | {"type": "order_placed", "value": event.amount / 10_000, "currency": "EUR"}

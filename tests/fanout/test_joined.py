@@ -43,7 +43,7 @@ Outputs = dict[str, dict[str, Any]]
 
 def history(seed: int, count: int) -> RecordedBatch:
     """Clicks, orders and labels of users of all partitions who share devices, cards and merchants, each at its own
-    time."""
+    time; some orders come again later."""
     rng, ts = random.Random(seed), START
     rows: list[tuple[str, dict[str, Any]]] = []
     placed: list[tuple[str, str]] = []
@@ -63,6 +63,8 @@ def history(seed: int, count: int) -> RecordedBatch:
             order, of = rng.choice(placed)
             body |= {"label": "fraud", "order_id": order, "user_id": of}
         rows.append((topic, body))
+        if placed and rng.random() < 0.1:
+            rows.append(rng.choice([row for row in rows if row[0] == ORDERS]))
     return recorded(rows)
 
 

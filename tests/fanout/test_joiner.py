@@ -19,7 +19,8 @@ def asked(*orders: tuple[int, int]) -> Asked:
     offsets, owners = np.array(orders, np.int64).reshape(-1, 2).T
     answering = np.arange(4)[None, :] < owners[:, None]
     values = np.ones((len(orders), 1))
-    return Asked(0, offsets, int(offsets.max()) + 1, (OWN,), values, (FIRST, SECOND), answering)
+    repeated = np.zeros(len(orders), np.bool_)
+    return Asked(0, offsets, int(offsets.max()) + 1, (OWN,), values, (FIRST, SECOND), answering, repeated)
 
 
 def answer(owner: int, offset: int, *values: float) -> AnswerBatch:

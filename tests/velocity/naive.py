@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.velocity.definitions import DAY_MS, RETENTION_MS, UNUSUAL, Velocity
-from app.velocity.entities import ENTITIES, ENTITY_INDEX, entity_key, order_key
+from app.velocity.entities import ENTITIES, ENTITY_INDEX, entity_key, event_key, order_key
 from app.velocity.records import Asks, Labels
 
 
 @dataclass(frozen=True)
 class Event:
-    """An order with the names of its entities by kind, or a label about one (``bad`` is not None)."""
+    """An order with the names of its entities by kind, or a label about one (``bad`` is not None); ``id`` is that of
+    the event, where it is not one of its own."""
 
     ts: int
     order: str
@@ -21,6 +22,7 @@ class Event:
     amount: int = 0
     names: dict[str, str] = field(default_factory=dict)
     bad: bool | None = None
+    id: str = ""
 
     @property
     def entities(self) -> dict[str, str]:
@@ -176,6 +178,7 @@ def columns(events: list[Event], first_turn: int = 0) -> tuple[Asks, Labels]:
             ts=ts,
             believed=ts.copy(),
             amount=_ints([event.amount for _, event in asks]),
+            event=_keys([event_key(event.id or str(turn)) for turn, event in asks]),
             order=_keys([order_key(event.order) for _, event in asks]),
             entities=entities,
         ),
