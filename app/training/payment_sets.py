@@ -65,7 +65,8 @@ def read_payments(recording: Iterable[RecordedBatch], done: Callable[[int], None
 
 
 def _features(part: Told) -> NDArray[np.float32]:
-    joined = Joined(_NAMES, part.values, np.zeros(len(part.ts), np.bool_))
+    none = np.zeros(len(part.ts), np.bool_)
+    joined = Joined(_NAMES, part.values, none, none)
     return PAYMENT_INPUTS.of(order_features(part.asks.amount, part.ts, None), joined)
 
 

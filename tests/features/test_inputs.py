@@ -15,7 +15,7 @@ ORDERS = np.arange(3 * len(NAMES), dtype=np.float32).reshape(3, len(NAMES))
 def joined(*names: str) -> Joined:
     """Orders that were told these, the first of 0.5, 1.5 and 2.5, the second of 10.5 and so on."""
     values = np.array([[row + 10 * column + 0.5 for column in range(len(names))] for row in range(3)])
-    return Joined(names, values, np.zeros(3, np.bool_))
+    return Joined(names, values, np.zeros(3, np.bool_), np.zeros(3, np.bool_))
 
 
 def test_columns_are_taken_by_name_from_the_order_and_from_what_it_was_told() -> None:
