@@ -33,7 +33,7 @@ RULES = book(
     rule("often", "orders_1h >= 2 or session_events > 9", 20.5),
     rule("flood", "value > 60", 30),
     rule("quiet", "not has_ordered", 99, mode="shadow"),
-    rule("shared", "device_users_24h > 2 or device_frauds_30d > 0", 35, action="warn"),
+    rule("shared", "device_users_24h > 2 or device_frauds_30d > 0", 22, action="warn"),
     rule("young", "model_score > 20 and since_order_seconds < 1h", 15, action="warn", expires="2023-11-16"),
     rule("looks", "session_events >= 3 and price > 20", on="session", action="warn"),
     rule("hasty", "gap_seconds < 1 or repeated_items > 1", on="session", action="verify"),
