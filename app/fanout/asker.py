@@ -11,12 +11,12 @@ from app.fanout.merger import alone
 from app.fanout.messages import ASK, MARK, AskBatch, Asked, Rows
 from app.velocity.definitions import UNUSUAL, Velocity
 from app.velocity.entities import ENTITIES, ENTITY_INDEX, USER, Keys
-from app.velocity.kind import EntityKind
+from app.velocity.entity_table import EntityTable
 from app.velocity.labels import WAITS, LabelResolver
 from app.velocity.logs import StoredLogs
 from app.velocity.records import Asks, Ints, Labels, Mark, joined_asks
 from app.velocity.repeats import RecentOrders
-from app.velocity.table import USUAL
+from app.velocity.table import IS_USER, USUAL
 from app.velocity.windows import Floats
 
 
@@ -58,7 +58,7 @@ class Askers:
 
     def __init__(self, partitions: int, velocities: Sequence[Velocity]) -> None:
         self._partitions = partitions
-        self.users = EntityKind(USER, [*_of_users(velocities), USUAL])
+        self.users = EntityTable([*_of_users(velocities), USUAL])
         self.labels: dict[int, LabelResolver] = {}
         """By partition."""
         self._recent: dict[int, RecentOrders] = {}
@@ -141,12 +141,7 @@ class Askers:
 
     def _values(self, orders: Asks, marks: Sequence[Mark], telling: bool) -> Floats:
         """What is known of the users of orders [n, velocities]; NaN of repeated ones."""
-        counted = np.flatnonzero(~orders.repeated)
-        if len(counted) == len(orders):
-            return self.users.apply(replace(orders, unusual=None), marks, telling)
-        values = np.full((len(orders), len(self.users.velocities)), np.nan)
-        values[counted] = self.users.apply(replace(orders, unusual=None).where(counted), marks, telling)
-        return values
+        return self.users.apply(replace(orders, unusual=None), (orders.entities != 0) & IS_USER, marks, telling)
 
     def _enter(self, pieces: Sequence[Piece], orders: Asks, marks: Sequence[Mark]) -> Floats:
         values = self._values(orders, [mark for mark in marks if mark.kind == USER], telling=True)
@@ -188,7 +183,6 @@ class Askers:
 
 
 _BITS = 1 << np.arange(len(ENTITIES))
-_IS_USER = np.arange(len(ENTITIES)) == USER
 
 
 def part_of(whole: AskBatch, owner: int, partitions: int) -> AskBatch:
@@ -196,7 +190,7 @@ def part_of(whole: AskBatch, owner: int, partitions: int) -> AskBatch:
     if not whole.rows:
         return whole
     entities = whole.asks["entities"]
-    mine = (owners_of(entities, partitions) == owner) & (entities != 0) & ~_IS_USER
+    mine = (owners_of(entities, partitions) == owner) & (entities != 0) & ~IS_USER
     rows = np.flatnonzero(mine.any(axis=1))
     asks = whole.asks[rows]
     asks["kinds"] = mine[rows] @ _BITS

@@ -11,12 +11,12 @@ from app.fanout.merger import Merged, Merger
 from app.fanout.messages import ASK, AnswerBatch, AskBatch, Ids, Rows, rows_joined
 from app.velocity.definitions import RETENTION_MS, Velocity
 from app.velocity.entities import ENTITIES, USER
-from app.velocity.kind import EntityKind
+from app.velocity.entity_table import EntityTable
 from app.velocity.logs import StoredLogs
 from app.velocity.records import Ints, Mark
 from app.velocity.windows import Floats
 
-_NONE = np.zeros(0, np.int64)
+_BITS = np.uint8(1) << np.arange(len(ENTITIES), dtype=np.uint8)
 
 
 class Owners:
@@ -33,10 +33,9 @@ class Owners:
         self.mergers = {number: Merger(partitions) for number in mine}
         self.late = 0
         """What came after something later had been taken and answered, from a partition that had been idle."""
-        self._known = {velocity.id: velocity for velocity in velocities}
+        self._known = {velocity.id: velocity for velocity in _of_others(velocities)}
         self._wanted: Ids = ()
-        self._places = [_NONE] * len(ENTITIES)
-        self.kinds = [EntityKind(kind, _of_kind(kind, velocities)) for kind in range(len(ENTITIES))]
+        self.entities = EntityTable(_of_others(velocities))
         self._use(())
 
     def add(self, owner: int, batch: AskBatch, sent_at: int, offset: int = 0) -> bool:
@@ -74,17 +73,15 @@ class Owners:
     def forget(self, owner: int) -> None:
         """Forget the entities of a partition."""
         self.mergers.pop(owner, None)
-        for table in self.kinds:
-            table.logs.remove(self._slots(table, owner))
+        self.entities.logs.remove(self._slots(owner))
 
-    def stored(self, owner: int) -> list[StoredLogs]:
-        """The logs of a partition's entities, by kind."""
-        return [table.logs.stored(self._slots(table, owner)) for table in self.kinds]
+    def stored(self, owner: int) -> StoredLogs:
+        """The logs of a partition's entities."""
+        return self.entities.logs.stored(self._slots(owner))
 
-    def restore(self, owner: int, kinds: Sequence[StoredLogs]) -> None:
+    def restore(self, owner: int, logs: StoredLogs) -> None:
         """Take over what `stored` told."""
-        for table, logs in zip(self.kinds, kinds, strict=True):
-            table.logs.restore(logs, owner)
+        self.entities.logs.restore(logs, owner)
 
     def expire(self) -> None:
         """Forget entities that nothing was heard of for so long that no window can see them, each by the time that its
@@ -92,35 +89,25 @@ class Owners:
         before = np.full(self._partitions, np.iinfo(np.int64).min)
         for number, merger in self.mergers.items():
             before[number] = merger.passed - RETENTION_MS
-        for table in self.kinds:
-            table.logs.expire(before[owners_of(table.logs.keys, self._partitions)])
+        self.entities.logs.expire(before[owners_of(self.entities.logs.keys, self._partitions)])
 
-    def _slots(self, table: EntityKind, owner: int) -> Ints:
-        keys = table.logs.keys
+    def _slots(self, owner: int) -> Ints:
+        keys = self.entities.logs.keys
         return np.flatnonzero((keys != 0) & (owners_of(keys, self._partitions) == owner))
 
     def _use(self, wanted: Ids) -> None:
         """Compute what is ``wanted`` from now on, as far as it is known here."""
         velocities = [self._known[each] for each in wanted if each in self._known]
         self._wanted, self._used = wanted, tuple(velocity.id for velocity in velocities)
-        for kind, table in enumerate(self.kinds):
-            own = _of_kind(kind, velocities)
-            table.use(own)
-            self._places[kind] = np.array([velocities.index(velocity) for velocity in own], np.int64)
+        self.entities.use(velocities)
 
     def _values(self, asks: Rows, turns: Ints, marks: Sequence[Mark], telling: bool) -> Floats:
-        values = np.full((len(asks), len(self._used)), np.nan)
-        orders = orders_of(asks, turns)
-        for kind in range(USER + 1, len(ENTITIES)):
-            rows = np.flatnonzero(asks["kinds"] >> kind & 1)
-            own = [mark for mark in marks if mark.kind == kind]
-            if len(rows) or own:
-                values[np.ix_(rows, self._places[kind])] = self.kinds[kind].apply(orders.where(rows), own, telling)
-        return values
+        named = (asks["kinds"][:, None] & _BITS).astype(np.bool_)
+        return self.entities.apply(orders_of(asks, turns), named, marks, telling)
 
 
-def _of_kind(kind: int, velocities: Sequence[Velocity]) -> list[Velocity]:
-    return [velocity for velocity in velocities if velocity.entity == ENTITIES[kind]]
+def _of_others(velocities: Sequence[Velocity]) -> list[Velocity]:
+    return [velocity for velocity in velocities if velocity.entity != ENTITIES[USER]]
 
 
 def _joined(merged: Sequence[Merged]) -> tuple[Rows, Ints, list[Mark]]:

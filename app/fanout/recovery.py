@@ -93,7 +93,7 @@ class Recovering:
         parts = self.parts
         self.offset, self.resume, self.confirmed = snapshot.offset, snapshot.resume, snapshot.confirmed
         self._merger = Merger.restored(snapshot.merger)
-        parts.owners.restore(self.number, snapshot.kinds)
+        parts.owners.restore(self.number, snapshot.others)
         parts.askers.restore(self.number, snapshot.users, snapshot.labels, RecentOrders.restored(snapshot.recent))
 
     def _own(self, offset: int, sent_at: int, batch: AskBatch) -> None:
@@ -135,5 +135,5 @@ def taken_down(parts: FanOutParts, number: int, offset: int) -> Snapshot:
         labels=parts.askers.resolver(number).stored(),
         recent=parts.askers.recent(number).stored(),
         merger=parts.owners.mergers[number].stored(),
-        kinds=parts.owners.stored(number),
+        others=parts.owners.stored(number),
     )

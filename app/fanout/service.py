@@ -26,7 +26,7 @@ from app.fanout.takeover import Takeover, Taking
 from app.kafka.topics import TopicError
 from app.ops.metrics import Metrics
 from app.velocity.definitions import Velocity
-from app.velocity.entities import ENTITIES
+from app.velocity.entities import ENTITIES, USER
 
 _LOOK_FOR_PARTITIONS_S = 0.01
 _BEGIN_AGAIN_S = 1.0
@@ -205,8 +205,8 @@ class FanOut:
         metrics.velocities(*(new - old for new, old in zip(counted, self._counted, strict=True)))
         self._counted = counted
         metrics.velocity_waiting(sum(part.joiner.waiting for part in parts.partitions.values()))
-        logs = [parts.askers.users.logs, *(kind.logs for kind in parts.owners.kinds[1:])]
-        metrics.velocity_entities({name: (len(own), own.entries) for name, own in zip(ENTITIES, logs, strict=True)})
+        tables = {kind: parts.owners.entities if kind != USER else parts.askers.users for kind in range(len(ENTITIES))}
+        metrics.velocity_entities({ENTITIES[kind]: table.logs.sizes(kind) for kind, table in tables.items()})
         due = [number for number in parts.partitions if now - self._snapshot_at[number] >= _SNAPSHOT_EVERY_S]
         for number in due[:1]:
             await self._take_down(number, exchange)

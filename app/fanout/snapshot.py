@@ -20,10 +20,10 @@ from app.fanout.partition import Resume
 from app.velocity.entities import ENTITIES
 from app.velocity.logs import FIELDS, StoredLogs
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the file; raise it with every change of what is in it. The messages' counts too: they are in it."""
 
-_LOGS = ("keys", "length", "added", "latest")
+_LOGS = ("keys", "kind", "length", "added", "latest")
 
 Columns = Mapping[str, NDArray[Any]]
 Unusable = Literal["damaged", "layout", "ahead", "behind"]
@@ -40,8 +40,8 @@ class SnapshotUnusable(Exception):
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """A partition as of ``offset`` of its asks: where its inputs go on, before which offset everything reached all
-    owners, its users' logs and latest orders, the labels that wait, what waits at the owner, and the entities' logs by
-    kind."""
+    owners, its users' logs and latest orders, the labels that wait, what waits at the owner, and the other entities'
+    logs."""
 
     offset: int
     resume: Resume
@@ -50,7 +50,7 @@ class Snapshot:
     labels: NDArray[np.void]
     recent: Columns
     merger: Columns
-    kinds: list[StoredLogs]
+    others: StoredLogs
 
 
 def path(folder: Path, partition: int) -> Path:
@@ -109,23 +109,23 @@ def _columns(snapshot: Snapshot) -> Iterator[tuple[str, NDArray[Any]]]:
     for part, stored in (("recent", snapshot.recent), ("merger", snapshot.merger)):
         for name, column in stored.items():
             yield f"{part}.{name}", column
-    for kind, logs in enumerate((snapshot.users, *snapshot.kinds)):
+    for part, logs in (("users", snapshot.users), ("others", snapshot.others)):
         for name in _LOGS:
-            yield f"{kind}.{name}", getattr(logs, name)
+            yield f"{part}.{name}", getattr(logs, name)
         for name, column in logs.columns.items():
-            yield f"{kind}.columns.{name}", column
+            yield f"{part}.columns.{name}", column
 
 
 def _snapshot(columns: Columns) -> Snapshot:
     offset, confirmed, *resume = columns["numbers"].tolist()
-    users, *kinds = (_logs(columns, f"{kind}.") for kind in range(1 + len(ENTITIES)))
+    users, others = _logs(columns, "users."), _logs(columns, "others.")
     recent, merger = (_part(columns, f"{part}.") for part in ("recent", "merger"))
-    return Snapshot(offset, Resume(*resume), confirmed, users, columns["labels"], recent, merger, kinds)
+    return Snapshot(offset, Resume(*resume), confirmed, users, columns["labels"], recent, merger, others)
 
 
 def _logs(columns: Columns, prefix: str) -> StoredLogs:
     own = _part(columns, prefix)
-    return StoredLogs(own["keys"], own["length"], own["added"], own["latest"], _part(own, "columns."))
+    return StoredLogs(**{name: own[name] for name in _LOGS}, columns=_part(own, "columns."))
 
 
 def _part(columns: Columns, prefix: str) -> dict[str, NDArray[Any]]:

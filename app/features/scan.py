@@ -45,6 +45,21 @@ def last_rows(starts: Ints, n: int) -> Ints:
     return last
 
 
+def ragged(starts: Ints, lengths: Ints) -> Ints:
+    """The indices of runs one after the other: start, start + 1, ... of each."""
+    ends = lengths.cumsum()
+    total = int(ends[-1]) if len(ends) else 0
+    return np.asarray(np.arange(total) + (starts - (ends - lengths)).repeat(lengths))
+
+
+def run_lengths(starts: Ints, total: int) -> Ints:
+    """The lengths of runs that begin at ``starts`` and fill ``total`` rows."""
+    lengths = np.empty_like(starts)
+    lengths[:-1] = starts[1:] - starts[:-1]
+    lengths[-1:] = total - starts[-1:]
+    return lengths
+
+
 def running_sum(values: NDArray[Any], starts: Ints, group: Ints, base: NDArray[Any] | int = 0) -> NDArray[Any]:
     """Sum of ``values`` [..., n] from each group's first row up to and including each row, plus ``base`` [..., groups].
 

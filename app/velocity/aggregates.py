@@ -1,81 +1,72 @@
 """The aggregates of the catalogue, each computed for every order of a batch at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
+from app.features.scan import Ints
 from app.velocity import history
-from app.velocity.definitions import Aggregate, Velocity
-from app.velocity.records import MONEY_SCALE, Ints
-from app.velocity.windows import Floats, Windows, deviations, ratio_of, span
-
-Group = Sequence[Velocity]
-"""Velocities [w] of one entity and aggregate, which differ in window and delay."""
-
-
-def grouped(velocities: Sequence[Velocity]) -> list[list[int]]:
-    """The indices of velocities of one entity that are computed together."""
-    groups: dict[object, list[int]] = {}
-    for index, velocity in enumerate(velocities):
-        alone = index if velocity.aggregate in history.ALONE else None
-        groups.setdefault((velocity.aggregate, velocity.of, velocity.limit, alone), []).append(index)
-    return list(groups.values())
+from app.velocity.definitions import Aggregate
+from app.velocity.distinct import distinct
+from app.velocity.entities import ENTITY_INDEX
+from app.velocity.records import MONEY_SCALE
+from app.velocity.windows import Floats, Group, Spans, Windows, deviations, ratio_of
 
 
-def values_of(group: Group, windows: Windows) -> Floats:
-    """The values of velocities that are computed together at every order of ``windows`` [w, n]."""
-    return np.asarray(_COMPUTED[group[0].aggregate](group, windows), np.float64)
+def values_of(group: Group, windows: Windows, spans: Spans) -> Floats:
+    """The values of velocities that are computed together, one after the other, each at its orders [m]."""
+    return np.asarray(_COMPUTED[group.velocities[0].aggregate](group, windows, spans), np.float64)
 
 
-def _count(group: Group, windows: Windows) -> Ints:
-    return windows.total("count", *span(group, windows))
+def _count(_: Group, windows: Windows, spans: Spans) -> Ints:
+    return windows.total("count", spans.start, spans.stop)
 
 
-def _frauds(group: Group, windows: Windows) -> Ints:
-    return windows.total("frauds", *span(group, windows))
+def _frauds(_: Group, windows: Windows, spans: Spans) -> Ints:
+    return windows.total("frauds", spans.start, spans.stop)
 
 
-def _sum(group: Group, windows: Windows) -> Floats:
-    return np.asarray(windows.total("amount", *span(group, windows)) / MONEY_SCALE)
+def _sum(_: Group, windows: Windows, spans: Spans) -> Floats:
+    return np.asarray(windows.total("amount", spans.start, spans.stop) / MONEY_SCALE)
 
 
-def _mean(group: Group, windows: Windows) -> Floats:
-    return ratio_of(_sum(group, windows), _count(group, windows))
+def _mean(group: Group, windows: Windows, spans: Spans) -> Floats:
+    return ratio_of(_sum(group, windows, spans), _count(group, windows, spans))
 
 
-def _fraud_share(group: Group, windows: Windows) -> Floats:
-    return ratio_of(_frauds(group, windows), _count(group, windows))
+def _fraud_share(group: Group, windows: Windows, spans: Spans) -> Floats:
+    return ratio_of(_frauds(group, windows, spans), _count(group, windows, spans))
 
 
-def _max(group: Group, windows: Windows) -> Floats:
-    return np.asarray(windows.over(np.maximum, "largest", *span(group, windows)) / MONEY_SCALE)
+def _max(_: Group, windows: Windows, spans: Spans) -> Floats:
+    return np.asarray(windows.over(np.maximum, "largest", spans.start, spans.stop) / MONEY_SCALE)
 
 
-def _distinct(group: Group, windows: Windows) -> Ints:
-    return windows.distinct(str(group[0].of), span(group, windows)[0])
+def _distinct(group: Group, windows: Windows, spans: Spans) -> Ints:
+    pairs = [(ENTITY_INDEX[velocity.entity], ENTITY_INDEX[str(velocity.of)]) for velocity in group.velocities]
+    return distinct(pairs, windows, spans.bounds, spans.start)
 
 
-def _ratio(group: Group, windows: Windows) -> Floats:
-    mean, _, count = _before(group, windows)
-    return np.where(count > 0, windows.own / np.where(count > 0, mean, 1), 1.0)
+def _ratio(_: Group, windows: Windows, spans: Spans) -> Floats:
+    mean, _deviation, count = _before(windows, spans)
+    return np.where(count > 0, windows.amounts(spans.orders) / np.where(count > 0, mean, 1), 1.0)
 
 
-def _zscore(group: Group, windows: Windows) -> Floats:
-    mean, deviation, _ = _before(group, windows)
-    return deviations(windows.own, mean, deviation)
+def _zscore(_: Group, windows: Windows, spans: Spans) -> Floats:
+    mean, deviation, _count = _before(windows, spans)
+    return deviations(windows.amounts(spans.orders), mean, deviation)
 
 
-def _before(group: Group, windows: Windows) -> tuple[Floats, Floats, Ints]:
+def _before(windows: Windows, spans: Spans) -> tuple[Floats, Floats, Ints]:
     """Mean and standard deviation (1e-4 major units) and number of the orders in the windows before each order."""
-    start, stop = span(group, windows)
-    stop = stop - 1
+    start, stop = spans.start, spans.stop - 1
     count = windows.total("count", start, stop)
     mean = ratio_of(windows.total("amount", start, stop), count)
     squares = ratio_of(windows.over(np.add, "squares", start, stop), count)
     return mean, np.sqrt(np.maximum(squares - mean * mean, 0)), count
 
 
-_COMPUTED: dict[Aggregate, Callable[[Group, Windows], Floats | Ints]] = {
+_COMPUTED: dict[Aggregate, Callable[[Group, Windows, Spans], Floats | Ints]] = {
     "count": _count,
     "sum": _sum,
     "mean": _mean,

@@ -1,40 +1,27 @@
 """An order against what its entity has been: the values that labels let stand, and what they called bad."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.velocity.definitions import DAY_MS, UNUSUAL, WINDOWS_MS, Aggregate, Velocity
-from app.velocity.records import MONEY_SCALE, Ints
-from app.velocity.windows import Floats, Windows, deviations, ratio_of, span
+from app.features.scan import Ints
+from app.velocity.definitions import DAY_MS, UNUSUAL, WINDOWS_MS, Aggregate
+from app.velocity.records import MONEY_SCALE
+from app.velocity.windows import Floats, Group, Spans, Windows, deviations, ratio_of
 
 _LABEL_DELAY_MS = 7 * DAY_MS  # after which an order that no label called bad is taken for genuine
 _GENUINE_MS = _LABEL_DELAY_MS + WINDOWS_MS["30d"]
 
 
-Group = Sequence[Velocity]
+def _genuine_ratio(_: Group, windows: Windows, spans: Spans) -> Floats:
+    mean, _deviation, count = _genuine(windows, spans.start, spans.stop)
+    return np.where(count > 0, windows.amounts(spans.orders) / np.where(count > 0, mean, 1), 1.0)
 
 
-def _start(group: Group, windows: Windows) -> Ints:
-    """Where the only window of ``group`` starts at each order [n]."""
-    return np.asarray(span(group, windows)[0][0])
-
-
-def _span(group: Group, windows: Windows) -> tuple[Ints, Ints]:
-    """Where the only window of ``group`` starts at each order, and before which position it stops [n]."""
-    start, stop = span(group, windows)
-    return start[0], stop if stop.ndim == 1 else stop[0]
-
-
-def _genuine_ratio(group: Group, windows: Windows) -> Floats:
-    mean, _, count = _genuine(windows, *span(group, windows))
-    return np.where(count > 0, windows.own / np.where(count > 0, mean, 1), 1.0)
-
-
-def _genuine_zscore(group: Group, windows: Windows) -> Floats:
-    mean, deviation, _ = _genuine(windows, *span(group, windows))
-    return deviations(windows.own, mean, deviation)
+def _genuine_zscore(_: Group, windows: Windows, spans: Spans) -> Floats:
+    mean, deviation, _count = _genuine(windows, spans.start, spans.stop)
+    return deviations(windows.amounts(spans.orders), mean, deviation)
 
 
 def _genuine(windows: Windows, start: Ints, stop: Ints) -> tuple[Floats, Floats, Ints]:
@@ -45,55 +32,62 @@ def _genuine(windows: Windows, start: Ints, stop: Ints) -> tuple[Floats, Floats,
     return mean, np.sqrt(np.maximum(squares - mean * mean, 0)), count
 
 
-def _unusual(group: Group, windows: Windows) -> Ints:
-    owner, _ = _unusual_entries(group, windows)
-    return np.bincount(owner, minlength=len(windows.here))
+def _unusual(_: Group, windows: Windows, spans: Spans) -> Ints:
+    owner, _at = _unusual_entries(windows, spans)
+    return np.bincount(owner, minlength=len(spans.orders))
 
 
-def _since_first_unusual(group: Group, windows: Windows) -> Floats:
-    owner, at = _unusual_entries(group, windows)
+def _since_first_unusual(group: Group, windows: Windows, spans: Spans) -> Floats:
+    owner, at = _unusual_entries(windows, spans)
     first = np.flatnonzero(np.diff(owner, prepend=-1))
-    return _since(group, windows, owner[first], at[first])
+    return _since(group, windows, spans, owner[first], at[first])
 
 
-def _since_last_unusual(group: Group, windows: Windows) -> Floats:
-    owner, at = _unusual_entries(group, windows)
-    last = np.flatnonzero(np.diff(owner, append=len(windows.here)))
-    return _since(group, windows, owner[last], at[last])
+def _since_last_unusual(group: Group, windows: Windows, spans: Spans) -> Floats:
+    owner, at = _unusual_entries(windows, spans)
+    last = np.flatnonzero(np.diff(owner, append=len(spans.orders)))
+    return _since(group, windows, spans, owner[last], at[last])
 
 
-def _unusual_entries(group: Group, windows: Windows) -> tuple[Ints, Ints]:
+def _unusual_entries(windows: Windows, spans: Spans) -> tuple[Ints, Ints]:
     """The unusual entries before each order in the window: the order's number and the entry's position, in order."""
-    mean, _, count = _genuine(windows, *windows.after([_GENUINE_MS, _LABEL_DELAY_MS]))
+    reach = windows.after(spans.orders, _GENUINE_MS), windows.after(spans.orders, _LABEL_DELAY_MS)
+    mean, _, count = _genuine(windows, *reach)
     limit = np.where(count > 0, UNUSUAL * mean, np.inf)
-    owner, at = windows.entries(_start(group, windows), windows.here)
+    owner, at = windows.entries(spans.start, _here(windows, spans))
     found = windows.column("largest")[at] >= limit[owner]
     return owner[found], at[found]
 
 
-def _since(group: Group, windows: Windows, owner: Ints, at: Ints) -> Floats:
+def _here(windows: Windows, spans: Spans) -> Ints:
+    """Where the orders [m] themselves are."""
+    return np.asarray(windows.here[spans.orders])
+
+
+def _since(group: Group, windows: Windows, spans: Spans, owner: Ints, at: Ints) -> Floats:
     """Seconds between entries and their orders; for orders without one as many as the window has."""
-    found = np.full(len(windows.here), group[0].window_ms / 1000)
-    found[owner] = (windows.column("ts")[windows.here[owner]] - windows.column("ts")[at]) / 1000
+    ts, here = windows.column("ts"), _here(windows, spans)
+    found = np.full(len(here), group.velocities[0].window_ms / 1000)
+    found[owner] = (ts[here[owner]] - ts[at]) / 1000
     return found
 
 
-def _since_first_fraud(group: Group, windows: Windows) -> Floats:
-    first = _following(_bad(group, windows))[_start(group, windows)]
-    owner = np.flatnonzero(first <= windows.here)
-    return _since(group, windows, owner, first[owner])
+def _since_first_fraud(group: Group, windows: Windows, spans: Spans) -> Floats:
+    first = _following(_bad(group, windows))[spans.start]
+    owner = np.flatnonzero(first <= _here(windows, spans))
+    return _since(group, windows, spans, owner, first[owner])
 
 
-def _since_last_fraud(group: Group, windows: Windows) -> Floats:
-    last = _latest(_bad(group, windows))[windows.here]
-    owner = np.flatnonzero(last >= _start(group, windows))
-    return _since(group, windows, owner, last[owner])
+def _since_last_fraud(group: Group, windows: Windows, spans: Spans) -> Floats:
+    last = _latest(_bad(group, windows))[_here(windows, spans)]
+    owner = np.flatnonzero(last >= spans.start)
+    return _since(group, windows, spans, owner, last[owner])
 
 
 def _bad(group: Group, windows: Windows) -> NDArray[np.bool_]:
-    bad = windows.column("frauds") > 0
-    if group[0].limit is not None:
-        ordinary = windows.column("largest") <= group[0].limit * MONEY_SCALE
+    bad, limit = windows.column("frauds") > 0, group.velocities[0].limit
+    if limit is not None:
+        ordinary = windows.column("largest") <= limit * MONEY_SCALE
         bad &= ordinary & (windows.column("unusual") == 0)
     return np.asarray(bad)
 
@@ -109,40 +103,39 @@ def _following(flags: NDArray[np.bool_]) -> Ints:
     return np.append(np.minimum.accumulate(ahead)[::-1], len(flags))
 
 
-def _since_genuine(group: Group, windows: Windows) -> Floats:
-    start, stop = _span(group, windows)
-    last = _latest(windows.column("genuine") > 0)[stop - 1]
-    return _since_reach(group, windows, np.where(last >= start, last, stop), stop)
+def _since_genuine(group: Group, windows: Windows, spans: Spans) -> Floats:
+    last = _latest(windows.column("genuine") > 0)[spans.stop - 1]
+    return _since_reach(group, windows, spans, np.where(last >= spans.start, last, spans.stop))
 
 
-def _since_reach(group: Group, windows: Windows, at: Ints, stop: Ints) -> Floats:
-    """Seconds since the entries ``at`` [n] of their orders; as many as the window reaches back where it is ``stop``."""
-    found = np.full(len(at), (group[0].window_ms + group[0].delay_ms) / 1000)
-    owner = np.flatnonzero(at < stop)
+def _since_reach(group: Group, windows: Windows, spans: Spans, at: Ints) -> Floats:
+    """Seconds since the entries ``at`` [m] of the orders; as many as the window reaches back where it is its end."""
+    (velocity,) = group.velocities
+    found = np.full(len(at), (velocity.window_ms + velocity.delay_ms) / 1000)
+    owner = np.flatnonzero(at < spans.stop)
     ts = windows.column("ts")
-    found[owner] = (ts[windows.here[owner]] - ts[at[owner]]) / 1000
+    found[owner] = (ts[_here(windows, spans)[owner]] - ts[at[owner]]) / 1000
     return found
 
 
-def _fraud_streak(group: Group, windows: Windows) -> Ints:
-    bad, start, stop = _streak(group, windows)
+def _fraud_streak(group: Group, windows: Windows, spans: Spans) -> Ints:
+    bad, start = _streak(group, windows, spans)
     counts = np.concatenate(([0], bad.cumsum()))
-    return np.asarray(counts[stop] - counts[start])
+    return np.asarray(counts[spans.stop] - counts[start])
 
 
-def _since_streak(group: Group, windows: Windows) -> Floats:
-    bad, start, stop = _streak(group, windows)
-    return _since_reach(group, windows, np.minimum(_following(bad)[start], stop), stop)
+def _since_streak(group: Group, windows: Windows, spans: Spans) -> Floats:
+    bad, start = _streak(group, windows, spans)
+    return _since_reach(group, windows, spans, np.minimum(_following(bad)[start], spans.stop))
 
 
-def _streak(group: Group, windows: Windows) -> tuple[NDArray[np.bool_], Ints, Ints]:
-    """Which entries are frauds, and where the streak of each order starts and before which position it stops [n]."""
-    start, stop = _span(group, windows)
-    last = _latest(windows.column("genuine") > 0)[stop - 1]
-    return _bad(group, windows), np.minimum(np.maximum(last + 1, start), stop), stop
+def _streak(group: Group, windows: Windows, spans: Spans) -> tuple[NDArray[np.bool_], Ints]:
+    """Which entries are frauds, and where the streak of each order starts [m]."""
+    last = _latest(windows.column("genuine") > 0)[spans.stop - 1]
+    return _bad(group, windows), np.minimum(np.maximum(last + 1, spans.start), spans.stop)
 
 
-COMPUTED: dict[Aggregate, Callable[[Group, Windows], Floats | Ints]] = {
+COMPUTED: dict[Aggregate, Callable[[Group, Windows, Spans], Floats | Ints]] = {
     "genuine_ratio": _genuine_ratio,
     "genuine_zscore": _genuine_zscore,
     "unusual": _unusual,

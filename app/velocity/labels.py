@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.velocity.definitions import RETENTION_MS
-from app.velocity.entities import ENTITIES, USER
+from app.velocity.entities import USER
 from app.velocity.logs import EntityLogs
 from app.velocity.records import Asks, Labels, Mark
 
@@ -35,7 +35,7 @@ class LabelResolver:
     """Finds the orders that labels are about.
 
     Args:
-        users: the users' logs, in which orders are found.
+        users: the users' logs, in which orders are found; they tell the entities of all kinds.
     """
 
     def __init__(self, users: EntityLogs) -> None:
@@ -51,8 +51,8 @@ class LabelResolver:
     def marks(self, orders: Asks, labels: Labels) -> list[Mark]:
         """The marks that ``labels`` and those that waited for ``orders`` lead to, in their turns.
 
-        A mark's turn is that of its label, or of the order that it waited for: `EntityKind` has marks of the turn of an
-        order after it. Labels that begin to wait are told as marks of kind ``WAITS``.
+        A mark's turn is that of its label, or of the order that it waited for: `EntityTable` has marks of the turn of
+        an order after it. Labels that begin to wait are told as marks of kind ``WAITS``.
         """
         if not len(labels) and not self._waiting:
             return []
@@ -175,7 +175,7 @@ class _Batch:
         if at is None:
             return None
         columns = self._users.columns
-        entities = [int(columns[kind][at]) for kind in ENTITIES]
+        entities = [int(columns[name][at]) for name in self._users.others]
         return _Order(0, name, int(columns["ts"][at]), 0, entities, int(columns["frauds"][at]))
 
 

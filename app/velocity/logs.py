@@ -1,11 +1,11 @@
-"""The logs of all entities of one kind: ragged runs in shared columns, so that a batch is read and written as a whole.
+"""The logs of entities of all kinds: ragged runs in shared columns, so that a batch is read and written as a whole.
 
 A log lies in a region of the columns whose size is a power of two; it moves to a larger one when it is full. What is
 older than the longest window leaves at the front. Entries are sorted by time; those of one time keep their order.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.features.scan import Ints, ragged, run_lengths
 from app.velocity.coarsen import coarsened
 from app.velocity.definitions import RETENTION_MS
-from app.velocity.entities import ENTITIES, Keys
+from app.velocity.entities import ENTITIES, ENTITY_INDEX, Keys
 
-Ints = NDArray[np.int64]
 Columns = dict[str, NDArray[Any]]
 
 FIELDS: dict[str, Any] = {
@@ -41,19 +41,13 @@ _SMALLEST = 4
 _FIRST_ENTITIES, _FIRST_ENTRIES = 1_024, 8_192
 
 
-def ragged(starts: Ints, lengths: Ints) -> Ints:
-    """The indices of runs one after the other: start, start + 1, ... of each."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.asarray(np.arange(total) + np.repeat(starts - (ends - lengths), lengths))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredLogs:
-    """The logs of some entities [n], apart from a table: their keys, lengths, orders so far and latest believed times,
-    and the ``columns`` of their entries one log after the other."""
+    """The logs of some entities [n], apart from a table: their keys, kinds, lengths, orders so far and latest believed
+    times, and the ``columns`` of their entries one log after the other."""
 
     keys: Keys
+    kind: Ints
     length: Ints
     added: Ints
     latest: Ints
@@ -63,13 +57,22 @@ class StoredLogs:
 class EntityLogs:
     """Logs by entity key.
 
-    ``columns`` have one value per entry; ``ENTITIES[kind]`` stands for the key of that kind in the same order.
+    ``columns`` have one value per entry: `FIELDS`, and the keys of other entities of the same order; of which kinds
+    those are differs with the kind of the log's own entity, see ``other_kinds``.
+
+    Args:
+        others: by kind of entity the kinds of the others that its logs tell.
     """
 
-    def __init__(self, attributes: Sequence[str] = ENTITIES) -> None:
-        names = {**FIELDS, **dict.fromkeys(attributes, np.uint64)}
+    def __init__(self, others: Mapping[str, Sequence[str]]) -> None:
+        width = max(map(len, others.values()), default=0)
+        self.others = tuple(f"other{place}" for place in range(width))
+        self.other_kinds = np.full((len(ENTITIES), width), len(ENTITIES))
+        """By kind of entity [kinds, others] of which kind each other is; the number of all kinds where none is told."""
+        for kind, told in others.items():
+            self.other_kinds[ENTITY_INDEX[kind], : len(told)] = [ENTITY_INDEX[other] for other in told]
+        names = {**FIELDS, **dict.fromkeys(self.others, np.uint64)}
         self.columns: Columns = {name: np.zeros(_FIRST_ENTRIES, dtype) for name, dtype in names.items()}
-        self.attributes = tuple(attributes)
         self.coarse = 0
         """How often a log was made coarse."""
         self._slots: dict[int, int] = {}
@@ -77,6 +80,7 @@ class EntityLogs:
         self._regions: defaultdict[int, list[int]] = defaultdict(list)
         self._used = 0
         self.keys = np.zeros(_FIRST_ENTITIES, np.uint64)  # 0: nobody's
+        self.kind = np.zeros(_FIRST_ENTITIES, np.int64)
         self.start = np.zeros(_FIRST_ENTITIES, np.int64)  # of the first entry
         self.length = np.zeros(_FIRST_ENTITIES, np.int64)
         self.base = np.zeros(_FIRST_ENTITIES, np.int64)  # of the region
@@ -93,12 +97,22 @@ class EntityLogs:
         """Entries of all logs."""
         return int(self.length.sum())
 
-    def slots(self, keys: Keys) -> Ints:
-        """The slots of ``keys`` [n]; those that have none get an empty log."""
+    def other(self, kind: int, of: int) -> str:
+        """In which column the logs of a kind of entity have the keys of another kind."""
+        told: list[int] = self.other_kinds[kind].tolist()
+        return self.others[told.index(of)]
+
+    def sizes(self, kind: int) -> tuple[int, int]:
+        """How many entities of a kind there are, and entries of theirs."""
+        mine = (self.kind == kind) & (self.keys != 0)
+        return int(mine.sum()), int(self.length[mine].sum())
+
+    def slots(self, keys: Keys, kinds: Ints) -> Ints:
+        """The slots of ``keys`` [n] of ``kinds`` [n]; those that have none get an empty log."""
         listed = keys.tolist()
         found = np.fromiter(map(self._slots.get, listed, repeat(-1)), np.int64, len(listed))
-        for index in np.flatnonzero(found < 0).tolist():
-            found[index] = self._slot_or_new(listed[index])
+        for index in (found < 0).nonzero()[0].tolist():
+            found[index] = self._slot_or_new(listed[index], int(kinds[index]))
         return found
 
     def known(self, keys: Keys) -> Ints:
@@ -134,39 +148,38 @@ class EntityLogs:
             rank: of each among the new ones of its entity.
             new: their columns.
         """
-        starts = np.flatnonzero(rank == 0)
+        starts = (rank == 0).nonzero()[0]
         touched = slots[starts]
-        counts = np.append(starts[1:], len(slots)) - starts
+        counts = run_lengths(starts, len(slots))
         self._make_room(touched, counts)
-        before = self.length[slots]
-        at = self.start[slots] + before + rank
+        lengths = self.length[touched]
+        place: Ints = lengths.repeat(counts) + rank
+        at = self.start[slots] + place
         for name, column in self.columns.items():
             column[at] = new[name]
-        place = before + rank
-        last = self.start[touched] + self.length[touched] - 1
-        full = self.length[touched] > 0
-        late = np.zeros(len(touched), np.bool_)
-        late[full] = self.columns["ts"][last[full]] > new["ts"][starts[full]]
-        for index in np.flatnonzero(late).tolist():
+        last = self.columns["ts"][np.maximum(self.start[touched] + lengths - 1, 0)]
+        late = (lengths > 0) & (last > new["ts"][starts])
+        for index in late.nonzero()[0].tolist():
             run = slice(int(starts[index]), int(starts[index] + counts[index]))
             place[run] = self._sort(int(touched[index]), new["ts"][run])
-        self.length[touched] += counts
+        self.length[touched] = lengths + counts
         self.added[touched] += counts
         return place
 
     def forget(self, touched: Ints, believed: Ints) -> None:
         """Drop what is out of every window of entities ``touched`` [n] whose latest order is of ``believed`` [n]."""
-        np.maximum(self.latest[touched], believed, out=believed)
-        self.latest[touched] = believed
-        old = self.columns["ts"][self.start[touched]] <= believed - RETENTION_MS
-        for slot in touched[old & (self.length[touched] > 0)].tolist():
+        lengths = self.length[touched]
+        latest = np.maximum(self.latest[touched], believed)
+        self.latest[touched] = latest
+        old = self.columns["ts"][self.start[touched]] <= latest - RETENTION_MS
+        for slot in touched[old & (lengths > 0)].tolist():
             start, length = int(self.start[slot]), int(self.length[slot])
             horizon = self.latest[slot] - RETENTION_MS
             gone = int(self.columns["ts"][start : start + length].searchsorted(horizon, "right"))
             self.start[slot] += gone
             self.length[slot] -= gone
-        looked_at = (self.added[touched] % LOOK_EVERY == 0) & (self.length[touched] > MOST_ENTRIES)
-        for slot in touched[looked_at].tolist():
+        long = touched[self.length[touched] > MOST_ENTRIES]
+        for slot in long[self.added[long] % LOOK_EVERY == 0].tolist():
             self._coarsen(slot)
 
     def expire(self, before: int | Ints) -> Keys:
@@ -183,7 +196,7 @@ class EntityLogs:
         rooms, bases = self.room[slots], self.base[slots]
         for room in np.unique(rooms[rooms > 0]).tolist():
             self._regions[room].extend(bases[rooms == room].tolist())
-        for column in (self.keys, self.length, self.room, self.added, self.latest, self.home):
+        for column in (self.keys, self.kind, self.length, self.room, self.added, self.latest, self.home):
             column[slots] = 0
         self._free_slots.extend(slots.tolist())
 
@@ -192,7 +205,7 @@ class EntityLogs:
         lengths = self.length[slots]
         at = ragged(self.start[slots], lengths)
         columns = {name: column[at] for name, column in self.columns.items()}
-        return StoredLogs(self.keys[slots], lengths, self.added[slots], self.latest[slots], columns)
+        return StoredLogs(self.keys[slots], self.kind[slots], lengths, self.added[slots], self.latest[slots], columns)
 
     def restore(self, stored: StoredLogs, home: int) -> None:
         """Take over logs of entities that are not here, of partition ``home``."""
@@ -201,7 +214,7 @@ class EntityLogs:
             self._grow()
         slots = np.array([self._free_slots.pop() for _ in range(count)], np.int64)
         self._slots.update(zip(stored.keys.tolist(), slots.tolist(), strict=True))
-        self.keys[slots], self.home[slots] = stored.keys, home
+        self.keys[slots], self.kind[slots], self.home[slots] = stored.keys, stored.kind, home
         self.length[slots], self.added[slots], self.latest[slots] = stored.length, stored.added, stored.latest
         rooms = 1 << np.ceil(np.log2(np.maximum(stored.length, _SMALLEST))).astype(np.int64)
         self.room[slots], self.base[slots] = rooms, self._bulk_regions(rooms)
@@ -244,10 +257,11 @@ class EntityLogs:
 
     def _make_room(self, touched: Ints, counts: Ints) -> None:
         """Move logs to where ``counts`` more entries fit behind them."""
-        full = self.start[touched] + self.length[touched] + counts > self.base[touched] + self.room[touched]
+        needed = self.length[touched] + counts
+        full = self.start[touched] + needed > self.base[touched] + self.room[touched]
         if not full.any():
             return
-        moving, needed = touched[full], (self.length[touched] + counts)[full]
+        moving, needed = touched[full], needed[full]
         old_start, lengths = self.start[moving].copy(), self.length[moving]
         for slot, size in zip(moving.tolist(), needed.tolist(), strict=True):
             self._release(slot)
@@ -278,18 +292,18 @@ class EntityLogs:
         if self.room[slot]:
             self._regions[int(self.room[slot])].append(int(self.base[slot]))
 
-    def _slot_or_new(self, key: int) -> int:
+    def _slot_or_new(self, key: int, kind: int) -> int:
         slot = self._slots.get(key)
         if slot is None:
             if not self._free_slots:
                 self._grow()
             slot = self._slots[key] = self._free_slots.pop()
-            self.keys[slot] = key
+            self.keys[slot], self.kind[slot] = key, kind
         return slot
 
     def _grow(self) -> None:
         old = len(self.keys)
-        for name in ("keys", "start", "length", "base", "room", "added", "latest", "home"):
+        for name in ("keys", "kind", "start", "length", "base", "room", "added", "latest", "home"):
             column = getattr(self, name)
             setattr(self, name, np.concatenate((column, np.zeros(old, column.dtype))))
         self._free_slots.extend(range(2 * old - 1, old - 1, -1))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.velocity.definitions import DAY_MS, HOUR_MS, RETENTION_MS
+from app.velocity.entities import ENTITIES
 from tests.fanout.cluster import Place, Topics, Values, Worker
 from tests.fanout.test_recovery import START, WANTED, assert_same, expected, stream
 from tests.velocity.naive import Event
@@ -67,6 +68,7 @@ def test_memory_holds_what_windows_can_see_and_no_more() -> None:
             topics.put(Event(START + day * DAY_MS + number * HOUR_MS, f"o{day}-{number}", f"u{day}-{number}", 1, names))
         worker.feed()
         worker.answer()
-        most = max(most, *(len(kind.logs) for kind in (worker.parts.askers.users, *worker.parts.owners.kinds)))
+        users, entities = worker.parts.askers.users.logs, worker.parts.owners.entities.logs
+        most = max(most, len(users), *(entities.sizes(kind)[0] for kind in range(len(ENTITIES))))
     days = RETENTION_MS // DAY_MS + 2
     assert 20 * 38 <= most <= 20 * days

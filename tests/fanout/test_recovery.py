@@ -206,7 +206,7 @@ def test_a_partition_that_is_left_is_forgotten() -> None:
         topics.put(event)
     worker = Worker(topics, WANTED, range(PARTITIONS))
     work([worker])
-    kinds = [worker.parts.askers.users, *worker.parts.owners.kinds]
+    kinds = [worker.parts.askers.users, worker.parts.owners.entities]
     assert any(len(kind.logs) for kind in kinds)
     for number in range(PARTITIONS):
         worker.parts.stop(number)

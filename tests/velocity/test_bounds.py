@@ -39,7 +39,7 @@ def process(table: VelocityTable, events: list[Event], cuts: list[int]) -> NDArr
 def test_a_busy_merchant_has_a_bounded_log_and_windows_wrong_by_no_more_than_a_64th() -> None:
     table = VelocityTable(WANTED)
     found = process(table, busy(ORDERS), [5_000])
-    logs = table.kinds[6].logs
+    logs = table.others.logs
     assert logs.entries <= MOST_ENTRIES + LOOK_EVERY
     assert logs.coarse > 0
     names = [velocity.name for velocity in WANTED]
