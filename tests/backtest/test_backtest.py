@@ -16,7 +16,7 @@ from app.cli.main import DONE, WRONG_USAGE, main
 from app.cli.options import open_settings
 from app.cli.rules import opened
 from app.learning.labels import OrderLabels
-from app.training.progress import Advance
+from app.training.progress import Advance, Silent
 from tests.harness import Input, click, label, order
 
 RULESET = """
@@ -140,6 +140,14 @@ def test_labels_of_every_kind_are_accounted_for(backtest: dict[str, Any]) -> Non
 
 def test_orders_that_cannot_be_processed_are_counted(backtest: dict[str, Any]) -> None:
     assert backtest["dead_letters"] == {"schema_violation": 1}
+
+
+def test_a_rule_that_meets_everything_is_named_and_does_not_count_from_then_on(events: Path, tmp_path: Path) -> None:
+    everything = RULESET.format(id="all", action="block").replace("value >= 50", "value > 0")
+    (tmp_path / "all.yaml").write_text(everything.replace("max_share: 1", "max_share: 0.5, orders: 10"))
+    found = backtested(open_settings(), opened(tmp_path / "all.yaml"), None, [events], "native", Silent())
+    assert found["put_in_shadow"] == ["dear"]
+    assert (found["rules"]["dear"]["orders"], found["actions"]["block"]) == (10, 5)
 
 
 def test_it_is_told_how_far_a_backtest_got(events: Path, tmp_path: Path) -> None:

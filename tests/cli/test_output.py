@@ -53,6 +53,26 @@ def test_a_table_names_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_several_with_the_same_figures_are_rows_below_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    rules = {
+        "dear": {"orders": 1_200, "money": {"good": {"EUR": 5.0}, "fraud": {}}},
+        "odd": {"orders": 0, "money": None},
+    }
+    report({"orders": 9, "rules": rules, "patterns": {"one": {"orders": 1}}, "left": 0}, as_json=False)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        ["orders", "9"],
+        ["rules"],
+        ["orders", "money"],
+        ["dear", "1,200", "good", "EUR", "5"],
+        ["odd", "0", "–"],
+        ["patterns"],
+        ["one"],
+        ["orders", "1"],
+        ["left", "0"],
+    ]
+
+
 def test_what_cannot_be_reported_is_named() -> None:
     with pytest.raises(TypeError, match="a report cannot hold a object"):
         report({"x": object()}, as_json=True)
