@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from prometheus_client import CollectorRegistry
 
+from app.backtest.judging import judge
 from app.drift.distribution import Distribution, reference_of
 from app.drift.windows import DriftLimits
 from app.fanout.joiner import Joiners
@@ -25,12 +26,26 @@ from app.registry.notices import Notice, Notices
 from app.registry.registry import ModelRegistry
 from app.registry.registry import Worker as Who
 from app.registry.slots import RiskSlot
+from app.replay.recorded import RecordedBatch
 from app.step import Models
 from app.velocity.catalogue import CATALOGUE
 from schemas.control import ModelControl
 from schemas.topics import ALERTS, RISK_EVENTS
 from tests.fakes import FakeIntentModel, FakeRiskModel, RiskByVelocity, fake_models
-from tests.harness import HOUR, LIVES, MINUTE, SCORED_AT, VALUE_BYTES, Input, Record, Worker, on, order, records_of
+from tests.harness import (
+    HOUR,
+    LIVES,
+    MINUTE,
+    SCORED_AT,
+    START,
+    VALUE_BYTES,
+    Input,
+    Record,
+    Worker,
+    on,
+    order,
+    records_of,
+)
 from tests.registry.stage import LIMITS
 from tests.rules.rulesets import book, rule
 
@@ -130,6 +145,20 @@ def test_the_version_before_stands_in_with_inputs_of_its_own() -> None:
     first, second = risks(Worker(models(Unsure(), Trial(replaced=before))).run(*shared(2)))
     assert (first["model"]["version"], second["model"]["version"]) == ("2", "1")
     assert second["reasons"] == risks(Worker(models(FakeRiskModel())).run(*shared(2)))[1]["reasons"]
+
+
+def test_a_backtest_asks_the_model_with_what_orders_were_told() -> None:
+    orders = shared(3)
+    recording = RecordedBatch(
+        [one.topic for one in orders],
+        [one.key or b"" for one in orders],
+        [START + number * MINUTE for number in range(3)],
+        [one.value or b"" for one in orders],
+    )
+    judged, _ = judge([recording], models(RiskByVelocity()), LIVES, lambda events: None)
+    told = [risk["risk_score"] for risk in risks(Worker(models(RiskByVelocity())).run(*orders))]
+    assert judged.score.tolist() == told
+    assert told == sorted({*told})
 
 
 def test_what_is_looked_at_is_what_rules_and_versions_in_force_name() -> None:
