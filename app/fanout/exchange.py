@@ -1,7 +1,9 @@
 """One turn of the fan-out: what came from the topics goes in, what is asked and answered goes out."""
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
@@ -85,7 +87,7 @@ class Exchange:
             else:
                 part.receive(self._answers(records))
         self._lags = {tp: self._lag_of(tp) for tp in self.received if tp.topic in TURNS}
-        changed |= await self._exchange(asks)
+        changed |= await _whole(self._exchange(asks))
         self._throttle()
         self.spent = time.monotonic() - begun
         return changed
@@ -187,6 +189,16 @@ class Exchange:
 
     def _lag(self, number: int, topic: str) -> int | None:
         return self._lags.get(TopicPartition(topic, number))
+
+
+async def _whole(work: Coroutine[Any, Any, set[int]]) -> set[int]:
+    """Do it to its end, also where this is cancelled meanwhile: half of what is asked would be missing for ever."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _fetched(tp: TopicPartition, records: Sequence[ConsumerRecord]) -> Fetched:
