@@ -203,7 +203,12 @@ class ColumnFetcher(Fetcher):  # type: ignore[misc]
             await asyncio.sleep(max(0.0, self._next_fetch_at - self._loop.time()))
         except asyncio.CancelledError:
             return False  # as aiokafka's own does: whoever cancels it awaits it, and the consumer could not stop
-        has_data: bool = await super()._proc_fetch_request(assignment, node_id, request)
+        try:
+            has_data: bool = await super()._proc_fetch_request(assignment, node_id, request)
+        finally:
+            # aiokafka notes it a turn of the loop later. If records are taken in that very turn, it finds the node
+            # still asked, and rests for its whole time-out.
+            self._in_flight.discard(node_id)
         self._next_fetch_at = self._loop.time() + self._pause_after_data if has_data else 0.0
         for tp, result in self._records.items():
             if type(result) is FetchResult:

@@ -17,7 +17,7 @@ class TransportOptions:
     batch_bytes: int = 4 << 20
     partition_records: int = 32_768
     partition_bytes: int = 16 << 20
-    partition_batches: int = 16
+    partition_batches: int = 64
     total_records: int = 131_072
     total_bytes: int = 64 << 20
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"

@@ -16,6 +16,7 @@ from app.kafka.options import TransportOptions
 from tests.kafka.test_columns import TP, record_batch, records_of
 
 PARTITION = (TP.topic, TP.partition)
+NOTHING = SimpleNamespace(API_VERSION=4, topics=[])
 
 
 class Bench:
@@ -29,10 +30,15 @@ class Bench:
             _metadata_max_age_ms=1_000,
             cluster=cluster,
             force_metadata_update=loop.create_future,
+            send=self._send,
         )
+        self.requests: asyncio.Queue[asyncio.Future[object]] = asyncio.Queue()
+        """The answers that the broker owes."""
         self.subscriptions = SubscriptionState(loop=loop)
         self.subscriptions.subscribe({TP.topic})
-        self.fetcher = ColumnFetcher(TransportOptions(), client, self.subscriptions, isolation_level="read_committed")
+        self.fetcher = ColumnFetcher(
+            TransportOptions(), client, self.subscriptions, isolation_level="read_committed", fetcher_timeout=3_600
+        )
         self.is_flowing = True
 
     def assign(self, *partitions: TopicPartition) -> None:
@@ -47,6 +53,11 @@ class Bench:
         self.fetcher._records[TP] = ColumnResult(plain, 0.1)
         for waiter in self.fetcher._fetch_waiters:
             self.fetcher._notify(waiter)
+
+    async def _send(self, node: int, request: object) -> object:
+        answer = asyncio.get_running_loop().create_future()
+        self.requests.put_nowait(answer)
+        return await answer
 
     @property
     def position(self) -> int:
@@ -136,6 +147,25 @@ def test_a_held_partition_is_given_as_soon_as_it_is_released() -> None:
         bench.fetcher.hold(frozenset())
         (piece,) = await waiting
         assert piece.values == [b"1"]
+
+    on_bench(scenario)
+
+
+def test_records_taken_while_an_answer_arrives_do_not_hold_the_next_fetch_up() -> None:
+    """aiokafka then found the node still busy, and slept for its whole time-out."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.fetcher._client.cluster.leader_for_partition = lambda tp: 0
+        bench.fetcher.activate(Active(1, {PARTITION, (TP.topic, TP.partition + 1)}))
+        bench.assign(TP, TopicPartition(TP.topic, TP.partition + 1))
+        both = await bench.requests.get()
+        bench.answer(b"1")
+        both.set_result(NOTHING)
+        other = await bench.requests.get()
+        asyncio.get_running_loop().call_soon(other.set_result, NOTHING)
+        assert bench.fetcher._take(1)
+        async with asyncio.timeout(5):
+            await bench.requests.get()
 
     on_bench(scenario)
 
