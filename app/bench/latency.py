@@ -5,32 +5,25 @@ committed records has it, by this machine's clock: they are seen when their tran
 """
 
 import asyncio
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
-import msgspec
 import numpy as np
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
+from app.bench.reading import Input, Output, Reader, seen
 from app.replay.load import load
 from app.replay.pacing import RatePace
+from app.replay.recorded import RecordedBatch
 from app.replay.send import send
 from schemas.topics import CLICKSTREAM, INTENT_EVENTS, ORDERS, RISK_EVENTS
 
 WARM_UP_S = 5
 _USERS = 50_000
 _BATCH_ROWS = 512
-_PATIENCE_S = 30.0
 _DAY_MS = 86_400_000
 _FIRST_DAY_MS = 1_770_000_000_000
-
-
-class _Input(msgspec.Struct, gc=False):
-    event_id: str
-
-
-class _Output(msgspec.Struct, gc=False):
-    source_event_id: str
 
 
 async def measure(broker: str, rate: int, seconds: int, run: int, until_seen: bool) -> dict[str, float]:
@@ -41,7 +34,7 @@ async def measure(broker: str, rate: int, seconds: int, run: int, until_seen: bo
         until_seen: by a consumer of committed records; else until the output's append.
     """
     events = rate * (seconds + WARM_UP_S)
-    recording = load(
+    made = load(
         events,
         _USERS,
         seed=1_000 + run,
@@ -49,68 +42,31 @@ async def measure(broker: str, rate: int, seconds: int, run: int, until_seen: bo
         events_per_second=rate,
         batch_rows=_BATCH_ROWS,
     )
-    async with _Reader(broker) as reader, _Reader(broker) as subscriber:
+    recording = list(made)  # before, not while they are sent
+    async with Reader(broker) as reader:
         inputs, outputs = await reader.ends([CLICKSTREAM, ORDERS]), await reader.ends([INTENT_EVENTS, RISK_EVENTS])
         if until_seen:
-            seeing = asyncio.create_task(subscriber.read(outputs, _Output, events, seconds + WARM_UP_S, seen=True))
-        await send(recording, broker, pace=RatePace(rate))
-        done = await (seeing if until_seen else subscriber.read(outputs, _Output, events))
-        sent = await reader.read(inputs, _Input, events)
+            done = await _while_sending(broker, recording, rate, outputs, events, seconds + WARM_UP_S)
+        else:
+            await send(recording, broker, pace=RatePace(rate))
+            done = await reader.read(outputs, Output, events)
+        sent = await reader.read(inputs, Input, events)
     first = min(sent.values()) + WARM_UP_S * 1_000
     waits = np.array([done[event] - at for event, at in sent.items() if at >= first])
     p50, p90, p99 = np.percentile(waits, [50, 90, 99]).tolist()
     return {"p50": p50, "p90": p90, "p99": p99, "max": float(waits.max()), "events": len(waits)}
 
 
-class _Reader:
-    """Reads topics from a point on."""
-
-    def __init__(self, broker: str) -> None:
-        self._broker = broker
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=broker, isolation_level="read_committed")
-
-    async def __aenter__(self) -> "_Reader":
-        await self._consumer.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
-
-    async def ends(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
-        """Where the partitions of ``topics`` end now."""
-        await self._consumer.topics()
-        cluster = await self._consumer._client.fetch_all_metadata()
-        partitions = [
-            TopicPartition(topic, number) for topic in topics for number in cluster.partitions_for_topic(topic)
-        ]
-        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(partitions)
-        return ends
-
-    async def read(
-        self,
-        starts: dict[TopicPartition, int],
-        kind: type[_Input] | type[_Output],
-        count: int,
-        during: float = 0.0,
-        seen: bool = False,
-    ) -> dict[str, int]:
-        """By event id the append times in ms of ``count`` records after ``starts``, or when they are ``seen``.
-
-        Args:
-            during: seconds within which they are sent, if they are not there yet.
-        """
-        decoder = msgspec.json.Decoder(kind)
-        self._consumer.assign(list(starts))
-        for partition, offset in starts.items():
-            self._consumer.seek(partition, offset)
-        found: dict[str, int] = {}
-        async with asyncio.timeout(_PATIENCE_S + during + count / 5_000):
-            while len(found) < count:
-                fetched = await self._consumer.getmany(timeout_ms=500)
-                now_ms = time.time_ns() // 1_000_000
-                for records in fetched.values():
-                    for record in records:
-                        event = decoder.decode(record.value)
-                        id_ = event.event_id if isinstance(event, _Input) else event.source_event_id
-                        found[id_] = now_ms if seen else record.timestamp
-        return found
+async def _while_sending(
+    broker: str,
+    recording: Iterable[RecordedBatch],
+    rate: int,
+    outputs: dict[TopicPartition, int],
+    events: int,
+    seconds: float,
+) -> dict[str, int]:
+    """When each output was seen, by a process of its own: sending must not hold it up."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        seeing = asyncio.get_running_loop().run_in_executor(pool, seen, broker, outputs, events, seconds)
+        await send(recording, broker, pace=RatePace(rate))
+        return await seeing
