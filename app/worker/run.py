@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import click
+import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
@@ -86,6 +87,8 @@ def run_worker(settings: Settings, register: Register, until_end: bool) -> dict[
         UsageProblem: the broker is not there, topics are missing or do not fit, or a model cannot be loaded.
         WorkerFailed: it could not go on; the log says more.
     """
+    # Before any loop is made: the worker's, and its consumer's, which competes with it for the interpreter.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     models = load_models(settings)
     ends = asyncio.run(input_ends(settings.broker))
     in_force = asyncio.run(values_in_force(settings.broker))
