@@ -2,7 +2,8 @@
 
 Nothing is committed: what is written follows from the inputs, and the topic of the asks says how far it has come. A
 partition that comes is taken over and brought back while the others go on, see `app.fanout.takeover`. Whatever the
-broker does, the service waits and begins anew from what the topic has; it never ends by itself.
+broker does, the service waits and begins anew from what the topic has. It ends by itself only where the broker refuses
+the topics: then orders would wait for answers that never come.
 """
 
 import asyncio
@@ -13,7 +14,12 @@ from pathlib import Path
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 
 from app.fanout import snapshot
 from app.fanout.clients import Clients, Topics, ensure_topics
@@ -23,7 +29,7 @@ from app.fanout.partition import MAX_VALUE_BYTES
 from app.fanout.parts import FanOutParts
 from app.fanout.recovery import taken_down
 from app.fanout.takeover import Takeover, Taking
-from app.kafka.topics import TopicError
+from app.kafka.topics import TopicError, TopicRefused
 from app.ops.metrics import Metrics
 from app.velocity.definitions import Velocity
 from app.velocity.entities import ENTITIES, USER
@@ -36,10 +42,28 @@ _MOST_PAUSE_S = 0.01
 and the next turn has more to do."""
 _SNAPSHOT_EVERY_S = 300.0
 
+_HOPELESS = (
+    TopicRefused,
+    TopicAuthorizationFailedError,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+)
+
 log = structlog.get_logger(__name__)
 
 OnJoined = Callable[[Collection[int]], None]
 """Told the partitions of which something was asked or answered."""
+
+
+class VelocitiesRefused(Exception):
+    """The broker refuses the topics of the fan-out, and asking again does not help."""
+
+    def __init__(self, topics: Topics, reason: Exception) -> None:
+        super().__init__(
+            f"velocities cannot be computed, the broker refuses topic {topics.asks} or {topics.answers} "
+            f"({str(reason) or type(reason).__name__}): let this worker create, describe, read and write both, or use "
+            "rules and models that name no velocity"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +121,18 @@ class FanOut:
         self.parts.use(self._used)
 
     async def run(self) -> None:
-        """Go on until cancelled. What is known is then put into snapshots."""
+        """Go on until cancelled. What is known is then put into snapshots.
+
+        Raises:
+            VelocitiesRefused: the broker has the topics otherwise, or this worker no right to them.
+        """
         while True:
             try:
                 await ensure_topics(self._options.broker, self._topics, self._options.partitions)
                 async with Clients.running(self._options.broker) as clients:
                     await self._serve(clients)
+            except _HOPELESS as error:
+                raise VelocitiesRefused(self._topics, error) from error
             except (KafkaError, TopicError, OSError, TimeoutError) as error:
                 log.warning("velocities begin anew: the broker failed them", reason=repr(error))
                 self._metrics.velocity_restarted()

@@ -24,6 +24,10 @@ class TopicError(Exception):
     """Topics cannot be made or deleted; the message says what was found and what to do."""
 
 
+class TopicRefused(TopicError):
+    """The broker will not have a topic as it is wanted, however often it is asked."""
+
+
 @dataclass(frozen=True)
 class Topic:
     """A topic to make: its number of partitions and its Kafka topic settings."""
@@ -122,7 +126,7 @@ def _check_partitions(topics: Sequence[Topic], existing: dict[str, int]) -> None
     for wanted in topics:
         found = existing.get(wanted.name, wanted.partitions)
         if found != wanted.partitions:
-            raise TopicError(
+            raise TopicRefused(
                 f"topic {wanted.name} has {found} partitions and not {wanted.partitions}: say --partitions "
                 f"{found}, or delete the topic first (more partitions would part keys from their state)"
             )
@@ -135,7 +139,8 @@ async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
     response = await admin.create_topics(requests)
     for name, code, message in response.topic_errors:
         if code not in (_NO_ERROR, _ALREADY_EXISTS):
-            raise TopicError(f"Kafka did not create topic {name}: {message or for_code(code).__name__}")
+            kind = TopicError if for_code(code).retriable else TopicRefused
+            raise kind(f"Kafka did not create topic {name}: {message or for_code(code).__name__}")
 
 
 async def _until_known(admin: AIOKafkaAdminClient, names: Collection[str], present: bool) -> None:

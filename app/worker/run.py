@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from app.cli.errors import UsageProblem
 from app.drift.windows import DriftLimits
+from app.fanout.service import VelocitiesRefused
 from app.kafka.faust_app import BatchApp
 from app.kafka.fetched import Partition
 from app.kafka.topics import TopicError, partition_counts
@@ -141,7 +142,7 @@ def _failure(reason: BaseException | None) -> click.ClickException:
     """What a user is told of the exception that ended the worker."""
     if isinstance(reason, UsageProblem):
         return reason
-    if isinstance(reason, (ChangelogMismatch, InputTruncated, StoreLocked, TopicError)):
+    if isinstance(reason, (ChangelogMismatch, InputTruncated, StoreLocked, TopicError, VelocitiesRefused)):
         return UsageProblem(str(reason))
     return WorkerFailed(f"the worker ended: {reason or 'see its log'}")
 

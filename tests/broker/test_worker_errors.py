@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.demo.run import STARTER
 from app.kafka.devbroker.ports import LOOPBACK
 from app.kafka.topics import Topic, create_topics, delete_topics
 from schemas.topics import CLICKSTREAM, INPUTS, LABELS, ORDERS, OUTPUTS, TOPICS
@@ -15,7 +16,7 @@ from tests.broker.conftest import MakeTopics
 from tests.broker.contract_topics import PARTITIONS, ContractTopics
 from tests.broker.transport_app import unique
 from tests.broker.worker_process import running
-from tests.harness import click
+from tests.harness import click, order
 
 pytestmark = pytest.mark.broker
 
@@ -72,6 +73,22 @@ def test_a_model_that_is_damaged(tmp_path: Path, file: str) -> None:
     damaged = max(models.glob(f"intent/*/{file}"), key=lambda path: int(path.parent.name))
     damaged.write_bytes(damaged.read_bytes()[:-100])
     assert_one_line(worker(CLOSED_PORT, tmp_path, "--model-repository", str(models)), str(damaged.parent))
+
+
+def test_topics_of_velocities_that_cannot_be_used_are_named_at_once(
+    kafka: str, make_topics: MakeTopics, tmp_path: Path
+) -> None:
+    """Orders of a backlog would wait for answers until the watchdog ended the worker."""
+    make_topics([topic.name for topic in TOPICS], PARTITIONS)
+    ContractTopics(kafka).send(order("u", 0, "1", device_id="d"))
+    group = unique("group")
+    asyncio.run(create_topics(kafka, [Topic(f"{group}-velocity-asks", PARTITIONS + 1)]))
+    ruleset = ["--ruleset", str(STARTER), "--until-end", "--group", group]
+    ended = sluice("worker", "--broker", kafka, "--state-dir", str(tmp_path), *ruleset)
+    assert ended.code == 2, ended
+    assert_last_line(
+        ended.error, f"{group}-velocity-asks", "has 5 partitions and not 4", "rules and models that name no velocity"
+    )
 
 
 def test_a_port_that_is_taken(kafka: str, make_topics: MakeTopics, tmp_path: Path) -> None:
