@@ -10,10 +10,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from app.demo.plays import Truth
-from schemas.outputs import IntentEvent, RiskEvent, SessionEvent
+from schemas.outputs import Alert, Decision, IntentEvent, RiskEvent, SessionEvent
 from schemas.topics import (
+    ALERTS,
     CLICKSTREAM,
     DEAD_LETTER,
+    DECISIONS,
     INTENT_EVENTS,
     ORDERS,
     OUTPUTS,
@@ -56,14 +58,23 @@ class Caught:
 
 @dataclass
 class Outcome:
-    """Counts, append times in ms by event id, what was flagged, and of some topics the output that says most."""
+    """Counts, append times in ms by event id, what was flagged, and of some topics the output that says most.
+
+    ``ruleset`` is the one that judged the latest order. ``actions`` and ``rules`` are the decision about each order, by
+    its event id, and the live rules that it met; ``sessions`` are those about which something was decided. ``alerts``
+    are counted by their strongest reason.
+    """
 
     outputs: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
     appended: dict[str, int] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
     purchase: dict[str, float] = field(default_factory=dict)
+    ruleset: str = "–"
     actions: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sessions: set[str] = field(default_factory=set)
+    alerts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, tuple[float, bytes]] = field(default_factory=dict)
 
     def latency(self, events: Iterable[str]) -> dict[str, float]:
@@ -80,8 +91,32 @@ class Outcome:
     def caught(self, truth: Truth) -> dict[str, Caught]:
         """What the outputs flagged, against the truth."""
         buyers = {event for event, chance in self.purchase.items() if chance >= PURCHASE_THRESHOLD}
-        stopped = {event for event, action in self.actions.items() if action in STOPPING}
-        return {"purchase": _caught(truth.purchase_later, buyers), "fraud": _caught(truth.fraud, stopped)}
+        return {
+            "purchase": _caught(truth.purchase_later, buyers),
+            "fraud": _caught(truth.fraud, self.stopped),
+            "scraping": _caught(truth.scraping, self.sessions),
+        }
+
+    def by_rule(self, truth: Truth) -> dict[str, Caught]:
+        """How right each live rule was about the orders that it met, those that met most first."""
+        met: dict[str, set[str]] = {}
+        for event, rules in self.rules.items():
+            for rule in rules:
+                met.setdefault(rule, set()).add(event)
+        return {rule: _caught(truth.fraud, met[rule]) for rule in sorted(met, key=lambda rule: (-len(met[rule]), rule))}
+
+    def by_pattern(self, truth: Truth) -> dict[str, Caught]:
+        """What of the orders of each way of fraud was stopped, those of most orders first."""
+        counts = Counter(truth.patterns.values())
+        return {
+            pattern: _caught({event: found == pattern for event, found in truth.patterns.items()}, self.stopped)
+            for pattern, _ in counts.most_common()
+        }
+
+    @property
+    def stopped(self) -> set[str]:
+        """The event ids of orders that wait for somebody, or are blocked."""
+        return {event for event, action in self.actions.items() if action in STOPPING}
 
 
 def _caught(truth: Mapping[str, bool], flagged: set[str]) -> Caught:
@@ -124,6 +159,8 @@ _INPUT = msgspec.json.Decoder(_Input)
 _INTENT = msgspec.json.Decoder(IntentEvent)
 _RISK = msgspec.json.Decoder(RiskEvent)
 _SESSION = msgspec.json.Decoder(SessionEvent)
+_DECISION = msgspec.json.Decoder(Decision)
+_ALERT = msgspec.json.Decoder(Alert)
 
 
 def _take(found: Outcome, record: ConsumerRecord[bytes, bytes]) -> None:
@@ -143,11 +180,19 @@ def _take(found: Outcome, record: ConsumerRecord[bytes, bytes]) -> None:
     elif record.topic == RISK_EVENTS:
         risk = _RISK.decode(value)
         found.answered.setdefault(risk.source_event_id, record.timestamp)
+        found.ruleset = risk.ruleset_version
         found.actions[risk.source_event_id] = risk.decision.action
+        found.rules[risk.source_event_id] = tuple(hit.id for hit in risk.rules if hit.mode == "live")
         _show(found, RISK_EVENTS, value, (risk.risk_score or 0) + len(risk.reasons))
     elif record.topic == SESSION_EVENTS:
         session = _SESSION.decode(value)
         _show(found, SESSION_EVENTS, value, (session.outcome == "purchase") - abs(session.events - _TELLING_EVENTS))
+    elif record.topic == DECISIONS:
+        decision = _DECISION.decode(value)
+        if decision.subject.type == "session":
+            found.sessions.add(decision.subject.id)
+    elif record.topic == ALERTS:
+        found.alerts[next(iter(_ALERT.decode(value).reasons), "–")] += 1
 
 
 def _take_input(found: Outcome, value: bytes, appended: int) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from app.cli.errors import UsageProblem
 from app.demo.outcome import Outcome, outcome
@@ -22,6 +23,9 @@ from app.ops.settings import Settings
 from app.replay.pacing import Pace, RatePace
 from app.replay.recorded import RecordedBatch, Recording
 from app.replay.send import send
+
+STARTER: Final = Path(__file__).resolve().parents[2] / "deploy" / "ruleset.yaml"
+"""The ruleset that comes along."""
 
 _LOOK_S = 0.5
 
@@ -40,6 +44,11 @@ class Plan:
     seed: int
     workers: int
     settings: Settings
+
+    @property
+    def ruleset(self) -> Path:
+        """The file of the ruleset in force: that of the settings, else the starter ruleset."""
+        return self.settings.ruleset or STARTER
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,8 @@ def run(plan: Plan, screen: Screen) -> Ended:
             asyncio.run(create_topics(broker.address, catalogue(plan.settings.partitions)))
             screen.say(f"starting {plan.workers} worker{'s' if plan.workers > 1 else ''}")
             models = plan.settings.model_repository
-            with workers(broker.address, folder, plan.workers, models) as started, screen.live() as show:
+            own = {"SLUICE_RULESET": str(plan.ruleset.absolute())}
+            with workers(broker.address, folder, plan.workers, models, own) as started, screen.live() as show:
                 return asyncio.run(_play(plan, broker.address, started, show))
 
 

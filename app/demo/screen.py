@@ -1,10 +1,11 @@
 """What the demo shows: a live table while it runs, on a terminal only, and the summary at its end."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Console, Group
 from rich.json import JSON
 from rich.live import Live
@@ -59,6 +60,12 @@ class Screen:
         print_(Text("\nagainst the shop's truth", style="bold"))
         print_(_truth(caught))
         print_(Text(_FAMILIAR, style="dim"))
+        print_(Text(f"\nways of fraud, rules of {figures['ruleset']}, and alerts", style="bold"))
+        print_(
+            Columns(
+                [_patterns(figures["patterns"]), _rules(figures["rules"]), _alerts(figures["alerts"])], padding=(0, 4)
+            )
+        )
         for topic in sorted(examples):
             _, value = examples[topic]
             print_(Text(f"\n{topic}, for example:", style="bold"))
@@ -86,9 +93,13 @@ def _figures(figures: Mapping[str, Any]) -> Table:
     for failure, count in figures["dead_letters"].items():
         table.add_row(f"  dead-letter, {failure}", f"{count:,}")
     table.add_row("events per second", f"{figures['events_per_second']:,} over {figures['seconds']:.1f} s")
-    if latency := figures["latency_ms"]:
-        shown = " · ".join(f"{name} {latency[name]:.0f} ms" for name in ("p50", "p99"))
-        table.add_row("latency, append to append", shown)
+    for what, latency in figures["latency_ms"].items():
+        if latency:
+            shown = " · ".join(f"{name} {latency[name]:.0f} ms" for name in ("p50", "p99"))
+            table.add_row(f"latency of {what}, append to append", shown)
+    for action, count in figures["actions"].items():
+        if count:
+            table.add_row(f"decided: {action}", f"{count:,}")
     return table
 
 
@@ -96,13 +107,39 @@ def _truth(caught: Mapping[str, Caught]) -> Table:
     titles = {
         "purchase": f"purchase follows: probability ≥ {PURCHASE_THRESHOLD:g}",
         "fraud": "fraud: review or block",
+        "scraping": "a bot's session: a decision about it",
     }
+    rows = [
+        (
+            titles[what],
+            *(f"{number:,}" for number in (one.cases, one.true, one.flagged)),
+            *map(_share, (one.precision, one.recall)),
+        )
+        for what, one in caught.items()
+    ]
+    return _table(("", "cases", "true", "flagged", "precision", "recall"), rows)
+
+
+def _patterns(patterns: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows = [(name.replace("_", " "), f"{one['orders']:,}", _share(one["recall"])) for name, one in patterns.items()]
+    return _table(("way of fraud", "orders", "stopped"), rows)
+
+
+def _rules(rules: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows = [(name, f"{one['orders']:,}", _share(one["precision"])) for name, one in rules.items()]
+    return _table(("rule", "orders", "precision"), rows)
+
+
+def _alerts(alerts: Mapping[str, int]) -> Table:
+    return _table(("alerts because of", "count"), [(reason, f"{count:,}") for reason, count in alerts.items()])
+
+
+def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for name in ("", "cases", "true", "flagged", "precision", "recall"):
-        table.add_column(name, justify="left" if not name else "right")
-    for what, one in caught.items():
-        counts = [f"{number:,}" for number in (one.cases, one.true, one.flagged)]
-        table.add_row(titles[what], *counts, _share(one.precision), _share(one.recall))
+    for place, name in enumerate(names):
+        table.add_column(name, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.demo.run import STARTER
+from app.rules.compiling import compile_ruleset
+from app.rules.reading import read_ruleset
 from schemas.outputs import FailureType
 from schemas.topics import INTENT_EVENTS, OUTPUTS, RISK_EVENTS
 
@@ -68,7 +71,12 @@ def test_figures_of_a_run_agree_with_each_other_and_nothing_stays(temporary: Pat
     assert figures["outputs"][INTENT_EVENTS] == truth["purchase"]["cases"] + 100
     assert figures["outputs"][RISK_EVENTS] == truth["fraud"]["cases"]
     assert all(0 <= truth[what][name] <= 1 for what in truth for name in ("precision", "recall") if truth[what][name])
-    assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p99"]
+    assert all(0 < waits["p50"] <= waits["p99"] for waits in figures["latency_ms"].values())
+    assert figures["latency_ms"].keys() == {"clicks", "orders"}
+    assert figures["ruleset"] == compile_ruleset(read_ruleset(STARTER)).version
+    assert sum(figures["actions"].values()) == figures["outputs"][RISK_EVENTS]
+    assert figures["rules"]
+    assert sum(one["orders"] for one in figures["patterns"].values()) == truth["fraud"]["true"]
     assert list(temporary.glob("sluice*")) == []
     assert left_behind(temporary) == []
 
