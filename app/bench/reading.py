@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from app.kafka.reading import PROMPT_MS
+
 _PATIENCE_S = 30.0
 
 
@@ -27,7 +29,9 @@ class Reader:
 
     def __init__(self, broker: str) -> None:
         self._broker = broker
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=broker, isolation_level="read_committed")
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=broker, isolation_level="read_committed", consumer_timeout_ms=PROMPT_MS
+        )
 
     async def __aenter__(self) -> "Reader":
         await self._consumer.start()

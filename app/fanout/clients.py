@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from app.kafka.reading import PROMPT_MS
 from app.kafka.topics import Topic, create_topics
 from schemas.topics import INTERNALS, VELOCITY_ANSWERS, VELOCITY_ASKS
 
@@ -50,6 +51,7 @@ async def consuming(broker: str) -> AsyncIterator[AIOKafkaConsumer]:
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         fetch_max_wait_ms=_FETCH_WAIT_MS,
+        consumer_timeout_ms=PROMPT_MS,
         max_partition_fetch_bytes=4 << 20,
     )
     try:

@@ -11,6 +11,13 @@ from app.kafka.fetched import Partition
 _LARGEST = 8 << 20
 _POLL_MS = 200
 
+PROMPT_MS = 5
+"""For `consumer_timeout_ms` of a plain aiokafka consumer that must not be late.
+
+Where records are taken in the turn of the loop in which an answer arrives, it takes the node for busy and sleeps for
+so long before it fetches again, 200 ms by default. (`app.kafka.fetcher` mends that for the inputs.)
+"""
+
 
 class PartitionReader:
     """Reads some topics' partitions of one number from the first record to the end as it is now."""
@@ -43,7 +50,10 @@ async def reading(broker: str, topics: Collection[str], partition: int) -> Async
     """A reader of partition ``partition`` of ``topics``."""
     tps = [TopicPartition(topic, partition) for topic in topics]
     async with AIOKafkaConsumer(
-        bootstrap_servers=broker, isolation_level="read_committed", max_partition_fetch_bytes=_LARGEST
+        bootstrap_servers=broker,
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=_LARGEST,
+        consumer_timeout_ms=PROMPT_MS,
     ) as consumer:
         consumer.assign(tps)
         await consumer.seek_to_beginning()
