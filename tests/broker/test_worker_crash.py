@@ -55,18 +55,36 @@ def ids(inputs: list[Input]) -> set[str]:
     return {json.loads(one.value or b"")["event_id"] for one in inputs}
 
 
+class Uninterrupted:
+    """A backlog, and what comes of it where nobody is killed: outputs by their source, and what the rows say."""
+
+    def __init__(self) -> None:
+        self.sent = visits(400, 90)
+        worker = Worker(partitions=PARTITIONS)
+        self.outputs = by_source(worker.run(*self.sent))
+        self.facts = facts({key: value for rows in worker.stored.values() for key, value in rows.items()})
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> Uninterrupted:
+    return Uninterrupted()
+
+
 @pytest.mark.parametrize("guarantee", ["exactly_once", "at_least_once"])
 @pytest.mark.parametrize("keeps_state", [True, False])
 def test_kills_in_a_backlog_lose_nothing_and_change_no_state_twice(
-    kafka: str, make_topics: MakeTopics, tmp_path: Path, keeps_state: bool, guarantee: str
+    kafka: str,
+    make_topics: MakeTopics,
+    tmp_path: Path,
+    uninterrupted: Uninterrupted,
+    keeps_state: bool,
+    guarantee: str,
 ) -> None:
     make_topics([topic.name for topic in TOPICS], PARTITIONS)
-    topics, group, sent = ContractTopics(kafka), unique("crash"), visits(400, 90)
+    topics, group, sent, expected = ContractTopics(kafka), unique("crash"), uninterrupted.sent, uninterrupted.outputs
     topics.send(*sent)
     killed_and_ended(topics, tmp_path / "state", group, keeps_state=keeps_state, guarantee=guarantee)
 
-    uninterrupted = Worker(partitions=PARTITIONS)
-    expected = by_source(uninterrupted.run(*sent))
     outputs = by_source(topics.read(INTENT_EVENTS, RISK_EVENTS))
     assert outputs.keys() == expected.keys() == ids(sent), "nothing is lost"
     for source, repeats in outputs.items():
@@ -75,7 +93,7 @@ def test_kills_in_a_backlog_lose_nothing_and_change_no_state_twice(
             assert len(repeats) == 1
     assert topics.count(DEAD_LETTER) == 0, "what was in time is in time when it is read again"
     stored = {key: value for (_, key), value in topics.changelog(group).items()}
-    assert facts(stored) == facts({key: value for rows in uninterrupted.stored.values() for key, value in rows.items()})
+    assert facts(stored) == uninterrupted.facts
 
 
 def facts(stored: dict[bytes, bytes | None]) -> Rows:
