@@ -99,6 +99,7 @@ def test_a_deep_partition_does_not_starve_the_others(kafka: str, make_topics: Ma
     asyncio.run(run())
 
 
+@pytest.mark.alone
 def test_a_quiet_topic_delays_nobody(kafka: str, make_topics: MakeTopics, tmp_path: Path) -> None:
     """With one fetch in flight at a broker, the wait for a quiet topic must not become the latency of a busy one."""
     busy, _quiet = topics = [unique("clickstream"), unique("labels")]

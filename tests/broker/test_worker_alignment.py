@@ -127,6 +127,7 @@ def test_live_an_order_waits_a_moment_for_clicks_that_arrive_after_it(topics: Co
     play(topics, tmp_path, expected, live, max_idle_ms=1_000)
 
 
+@pytest.mark.alone
 def test_quiet_orders_and_labels_do_not_delay_clicks(topics: ContractTopics, tmp_path: Path) -> None:
     pause = random.Random(5)
 
