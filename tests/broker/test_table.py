@@ -225,6 +225,7 @@ def test_a_restart_finds_rows_on_disk_and_a_new_disk_finds_them_in_the_changelog
             worker = Worker(group, instance)
             async with worker.running():
                 await until(lambda worker=worker: worker.counts() == group.sent, "recovered")  # type: ignore[misc]
+                await until(lambda worker=worker: worker.reports != [], "and told")  # type: ignore[misc]
                 (report,) = worker.reports
                 assert sum(each.stored for each in report.partitions) == stored
                 if records is not None:
