@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.fanout.merger import alone
-from app.fanout.messages import ASK, MARK, AskBatch, Asked, Rows
+from app.fanout.messages import ASK, MARK, AskBatch, Asked, Rows, rows_joined
+from app.features.scan import Flags
 from app.velocity.definitions import UNUSUAL, Velocity
 from app.velocity.entities import ENTITIES, ENTITY_INDEX, USER, Keys
 from app.velocity.entity_table import EntityTable
@@ -79,16 +80,23 @@ class Askers:
         return bool(self._own or self._wanted)
 
     def ask(self, pieces: Sequence[Piece]) -> list[Question]:
-        """Take pieces of different partitions in, each later than all before of its own."""
-        pieces = [self._without_repeats(piece) for piece in _in_one_row(pieces)]
+        """Take pieces of different partitions in, each later than all before of its own; turns rise from one piece to
+        the next."""
+        pieces = [self._without_repeats(piece) for piece in pieces]
         orders = joined_asks([piece.orders for piece in pieces])
         marks = [self.resolver(piece.partition).marks(piece.orders, piece.labels) for piece in pieces]
-        of_user = self._enter(pieces, orders, [mark for own in marks for mark in own])
+        of_user = self._values(orders, [mark for own in marks for mark in own if mark.kind == USER], telling=True)
+        bounds = np.cumsum([0, *(len(piece.orders) for piece in pieces)])
+        self._settle(np.array([piece.partition for piece in pieces]).repeat(np.diff(bounds)), orders)
         orders = replace(orders, unusual=(of_user[:, -1] >= UNUSUAL).astype(np.int64))
-        bounds = np.cumsum([0, *(len(piece.orders) for piece in pieces)]).tolist()
+        rows = _ask_rows(np.concatenate([piece.order_offsets for piece in pieces]), orders)
+        answering, parts = self._answering(orders), [slice(*bound) for bound in pairwise(bounds.tolist())]
         return [
-            self._question(replace(piece, orders=orders.where(np.arange(*bound))), of_user[slice(*bound), :-1], own)
-            for piece, bound, own in zip(pieces, pairwise(bounds), marks, strict=True)
+            Question(
+                self._asked(piece.partition, piece.next_orders, rows[part], of_user[part, :-1], answering[part]),
+                self._whole(piece, rows[part], own),
+            )
+            for piece, part, own in zip(pieces, parts, marks, strict=True)
         ]
 
     def replay(self, whole: AskBatch, telling: bool) -> Asked:
@@ -98,8 +106,8 @@ class Askers:
         self.resolver(whole.source).recall(orders, [mark for mark in merged.marks if mark.kind == WAITS])
         self.recent(whole.source).repeated(*_named(orders))
         values = self._values(orders, [mark for mark in merged.marks if mark.kind == USER], telling)
-        self._settle(whole.source, orders)
-        return self._asked(whole.source, whole.orders, merged.asks["offset"].copy(), orders, values[:, :-1])
+        self._settle(np.full(len(orders), whole.source), orders)
+        return self._asked(whole.source, whole.orders, merged.asks, values[:, :-1], self._answering(orders))
 
     def forget(self, partition: int) -> None:
         """Forget the users of a partition."""
@@ -143,60 +151,73 @@ class Askers:
         """What is known of the users of orders [n, velocities]; NaN of repeated ones."""
         return self.users.apply(replace(orders, unusual=None), (orders.entities != 0) & IS_USER, marks, telling)
 
-    def _enter(self, pieces: Sequence[Piece], orders: Asks, marks: Sequence[Mark]) -> Floats:
-        values = self._values(orders, [mark for mark in marks if mark.kind == USER], telling=True)
-        for piece in pieces:
-            self._settle(piece.partition, piece.orders)
-        return values
+    def _settle(self, partitions: Ints, orders: Asks) -> None:
+        """Note where the users of ``orders`` [n] belong: to ``partitions`` [n]."""
+        logs, counted = self.users.logs, ~orders.repeated
+        logs.home[logs.known(orders.entities[counted, USER])] = partitions[counted]
 
-    def _settle(self, partition: int, orders: Asks) -> None:
-        """Note where users belong."""
-        logs = self.users.logs
-        logs.home[logs.known(orders.entities[~orders.repeated, USER])] = partition
-
-    def _question(self, piece: Piece, values: Floats, marks: Sequence[Mark]) -> Question:
-        whole = AskBatch(
+    def _whole(self, piece: Piece, rows: Rows, marks: Sequence[Mark]) -> AskBatch:
+        return AskBatch(
             source=piece.partition,
             watermark=piece.watermark,
             orders=piece.next_orders,
             labels=piece.next_labels,
             idle=piece.idle,
-            asks=_ask_rows(piece.order_offsets, piece.orders),
-            marks=_mark_rows(piece, marks),
+            asks=rows,
+            marks=_mark_rows(piece, marks) if marks else _NO_MARKS,
             wanted=self._wanted,
         )
-        return Question(
-            self._asked(piece.partition, piece.next_orders, piece.order_offsets, piece.orders, values), whole
-        )
 
-    def _asked(self, partition: int, next_offset: int, offsets: Ints, orders: Asks, values: Floats) -> Asked:
-        owners = self._owners(orders)[:, self._kinds]
-        answering = (owners[:, None, :] == np.arange(self._partitions)[None, :, None]).any(axis=2)
-        return Asked(partition, offsets, next_offset, self._own, values, self._wanted, answering, orders.repeated)
+    def _asked(self, partition: int, next_offset: int, rows: Rows, values: Floats, answering: Flags) -> Asked:
+        offsets, repeated = rows["offset"].copy(), rows["entities"][:, USER] == 0
+        return Asked(partition, offsets, next_offset, self._own, values, self._wanted, answering, repeated)
 
-    def _owners(self, orders: Asks) -> Ints:
-        """By order and kind the owner [n, kinds], -1 for users and for what is not named."""
-        owners = owners_of(orders.entities, self._partitions)
-        owners[orders.entities == 0] = -1
-        owners[:, USER] = -1
-        return owners
+    def _answering(self, orders: Asks) -> Flags:
+        """Which owners will answer to each order [n, partitions]."""
+        asked = orders.entities[:, self._kinds]
+        answering = np.zeros((len(orders), self._partitions), np.bool_)
+        row, kind = asked.nonzero()
+        answering[row, owners_of(asked[row, kind], self._partitions)] = True
+        return answering
 
 
 _BITS = 1 << np.arange(len(ENTITIES))
+_NO_MARKS = np.zeros(0, MARK)
 
 
 def part_of(whole: AskBatch, owner: int, partitions: int) -> AskBatch:
     """What of all that a partition asks concerns one owner."""
-    if not whole.rows:
-        return whole
-    entities = whole.asks["entities"]
-    mine = (owners_of(entities, partitions) == owner) & (entities != 0) & ~IS_USER
-    rows = np.flatnonzero(mine.any(axis=1))
-    asks = whole.asks[rows]
-    asks["kinds"] = mine[rows] @ _BITS
-    marks = whole.marks
+    return parts_of([whole], partitions)[0][owner]
+
+
+def parts_of(wholes: Sequence[AskBatch], partitions: int) -> list[list[AskBatch]]:
+    """What of all that each partition asks concerns each owner, by whole and owner."""
+    asks = rows_joined([whole.asks for whole in wholes], ASK)
+    number = np.arange(len(wholes)).repeat([len(whole.asks) for whole in wholes])
+    row, kind = ((asks["entities"] != 0) & ~IS_USER).nonzero()
+    owner = owners_of(asks["entities"][row, kind], partitions)
+    bits = np.bincount(owner * len(asks) + row, _BITS[kind], partitions * len(asks)).astype(np.uint8)
+    pair = bits.nonzero()[0]  # of owner and row: what concerns one owner lies together, in it that of one partition
+    owner, row = np.divmod(pair, max(1, len(asks)))
+    mine = asks[row]
+    mine["kinds"] = bits[pair]
+    place = owner * len(wholes) + number[row]
+    bounds = place.searchsorted(np.arange(partitions * len(wholes) + 1)).tolist()
+    found = [mine[slice(*bound)] for bound in pairwise(bounds)]
+    return [
+        [
+            whole.part(found[each * len(wholes) + at], _marks_of(whole.marks, each, partitions))
+            for each in range(partitions)
+        ]
+        for at, whole in enumerate(wholes)
+    ]
+
+
+def _marks_of(marks: Rows, owner: int, partitions: int) -> Rows:
+    if not len(marks):
+        return marks
     is_entity = (marks["kind"] != USER) & (marks["kind"] != WAITS)
-    return replace(whole, asks=asks, marks=marks[is_entity & (owners_of(marks["key"], partitions) == owner)])
+    return np.asarray(marks[is_entity & (owners_of(marks["key"], partitions) == owner)])
 
 
 def orders_of(asks: Rows, turns: Ints) -> Asks:
@@ -221,17 +242,6 @@ def _named(orders: Asks) -> tuple[Keys, Keys]:
 
 def _of_users(velocities: Sequence[Velocity]) -> list[Velocity]:
     return [velocity for velocity in velocities if velocity.entity == ENTITIES[USER]]
-
-
-def _in_one_row(pieces: Sequence[Piece]) -> list[Piece]:
-    """The pieces with turns that rise from one to the next."""
-    found, base = [], 0
-    for piece in pieces:
-        last = max([-1, *piece.orders.turn.tolist(), *piece.labels.turn.tolist()])
-        orders = replace(piece.orders, turn=piece.orders.turn + base)
-        found.append(replace(piece, orders=orders, labels=replace(piece.labels, turn=piece.labels.turn + base)))
-        base += last + 1
-    return found
 
 
 def _ask_rows(offsets: Ints, orders: Asks) -> NDArray[np.void]:

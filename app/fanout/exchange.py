@@ -9,8 +9,8 @@ import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 
 from app.fanout.clients import Clients, Topics
-from app.fanout.messages import TAKES_OVER, AnswerBatch, AskBatch, BadMessage, come_back
-from app.fanout.parts import MOST_WAITING, STEP_RECORDS, FanOutParts, Message
+from app.fanout.messages import TAKES_OVER, AnswerBatch, AskBatch, AskHead, BadMessage, come_back, unpacked
+from app.fanout.parts import MOST_WAITING, STEP_RECORDS, FanOutParts, Message, taken_here
 from app.fanout.sending import Sending
 from app.kafka.fetched import Fetched
 from app.ops.metrics import Metrics
@@ -73,26 +73,26 @@ class Exchange:
         consumer = self._clients.consumer
         fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=STEP_RECORDS)
         begun = time.monotonic()
-        asks: dict[int, list[tuple[int, bytes]]] = {}
+        asks: dict[int, list[tuple[int, AskBatch]]] = {}
         changed: set[int] = set()
         for tp, records in fetched.items():
             self.received[tp] = await consumer.position(tp)
             if tp.topic == self._topics.asks:
                 asks[tp.partition] = self._asks_of_others(tp.partition, records)
                 continue
-            changed.add(tp.partition)
             part = self._parts.partitions[tp.partition]
             if tp.topic in TURNS:
                 part.feed(_fetched(tp, records))
             else:
-                part.receive(self._answers(records))
+                news = [part.joiner.receive(batch) for batch in self._answers(records)]
+                changed |= {tp.partition} if any(news) else set()
         self._lags = {tp: self._lag_of(tp) for tp in self.received if tp.topic in TURNS}
         changed |= await _whole(self._exchange(asks))
         self._throttle()
         self.spent = time.monotonic() - begun
         return changed
 
-    async def _exchange(self, asks: dict[int, list[tuple[int, bytes]]]) -> set[int]:
+    async def _exchange(self, asks: dict[int, list[tuple[int, AskBatch]]]) -> set[int]:
         """Ask about what came in, and answer what was asked: what stays in this process does not wait for the topic.
 
         Returns:
@@ -101,9 +101,9 @@ class Exchange:
         self._parts.confirmed |= self._sending.confirmed()
         now_ms = time.time_ns() // 1_000_000
         messages = self._parts.asks(self._lag, time.monotonic())
-        for message in messages:
-            if self._is_told_here(message.source, message.partition):
-                asks.setdefault(message.partition, []).append((now_ms, message.value))
+        told_here = [each for each in messages if self._is_told_here(each.source, each.partition)]
+        for owner, parts in taken_here(told_here, now_ms).items():
+            asks.setdefault(owner, []).extend(parts)
         answers = self._parts.answers(asks, now_ms)
         await self.deliver([*messages, *self._parts.records()], answers)
         told = {message.source for message in messages} | {message.partition for message in answers}
@@ -126,47 +126,54 @@ class Exchange:
 
     async def deliver(self, messages: Sequence[Message], answers: Sequence[Message]) -> None:
         """Send messages and answers; those to orders of this process are heard at once."""
-        self._hear(answers)
+        self._parts.hear(answers)
         await self._send([*messages, *answers])
-
-    def _hear(self, answers: Sequence[Message]) -> None:
-        for message in answers:
-            if (part := self._parts.partitions.get(message.partition)) is not None:
-                part.receive([message.value])
 
     async def _send(self, messages: Sequence[Message]) -> None:
         told = self._told_here
         lasting = [each for each in messages if each.lasting or (each.source, each.partition) not in told]
         await self._sending.send(lasting)
 
-    def _asks_of_others(self, owner: int, records: Sequence[ConsumerRecord]) -> list[tuple[int, bytes]]:
+    def _asks_of_others(self, owner: int, records: Sequence[ConsumerRecord]) -> list[tuple[int, AskBatch]]:
         """What an owner has not been told in this process already."""
         found = []
         for record in records:
-            try:
-                batch = AskBatch.decoded(record.value)
-            except BadMessage as problem:
-                self._left_out(record, problem)
-                continue
-            epoch = record.offset if batch.epoch == TAKES_OVER else batch.epoch
-            own = self._parts.epochs.get(batch.source)
-            if own is not None and epoch > own:
-                log.warning("another worker has taken the partition over", partition=batch.source)
-                self.superseded.add(batch.source)
-            if epoch != own or (batch.source, owner) not in self._told_here:
-                found.append((record.timestamp, record.value))
+            for value in self._messages(record):
+                try:
+                    if self._is_news(owner, record.offset, AskBatch.head(value)):
+                        found.append((record.timestamp, self._parts.owners.part(owner, AskBatch.decoded(value))))
+                except BadMessage as problem:
+                    self._left_out(record, problem)
         return found
 
-    def _answers(self, records: Sequence[ConsumerRecord]) -> list[bytes]:
+    def _is_news(self, owner: int, offset: int, head: AskHead) -> bool:
+        """Whether an owner hears it for the first time."""
+        epoch = offset if head.epoch == TAKES_OVER else head.epoch
+        own = self._parts.epochs.get(head.source)
+        if own is not None and epoch > own:
+            log.warning("another worker has taken the partition over", partition=head.source)
+            self.superseded.add(head.source)
+        return epoch != own or (head.source, owner) not in self._told_here
+
+    def _answers(self, records: Sequence[ConsumerRecord]) -> list[AnswerBatch]:
         """Those that can be read; what a partition noted for whoever takes it over is not for this one."""
         found = []
         for record in records:
-            try:
-                if isinstance(come_back(record.value), AnswerBatch):
-                    found.append(record.value)
-            except BadMessage as problem:
-                self._left_out(record, problem)
+            for value in self._messages(record):
+                try:
+                    batch = come_back(value)
+                except BadMessage as problem:
+                    self._left_out(record, problem)
+                else:
+                    found += [batch] if isinstance(batch, AnswerBatch) else []
         return found
+
+    def _messages(self, record: ConsumerRecord) -> list[bytes]:
+        try:
+            return unpacked(record.value)
+        except BadMessage as problem:
+            self._left_out(record, problem)
+            return []
 
     def _left_out(self, record: ConsumerRecord, problem: BadMessage) -> None:
         place = f"{record.topic}/{record.partition}/{record.offset}"

@@ -22,23 +22,27 @@ _MOST_EARLY = 65_536
 
 @dataclass(eq=False)
 class _Order:
-    """What is known of one order. The first answer of an owner counts; a repeated one says the same."""
+    """What is known of one order. The first answer of an owner counts; a repeated one says the same.
+
+    ``owners`` are those that will answer, ``answered`` those that have: a bit for each.
+    """
 
     own: tuple[Ids, NDArray[np.float64]] | None = None
     wanted: Ids = ()
-    owners: frozenset[int] = frozenset()
+    owners: int = 0
+    answered: int = 0
     repeated: bool = False
-    answers: dict[int, tuple[Ids, NDArray[np.float64]]] = field(default_factory=dict)  # by owner
+    answers: list[tuple[Ids, NDArray[np.float64]]] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        return self.own is not None and self.owners <= self.answers.keys()
+        return self.own is not None and not self.owners & ~self.answered
 
     @property
     def parts(self) -> Iterator[tuple[Ids, NDArray[np.float64]]]:
         if self.own is not None:
             yield self.own
-        yield from self.answers.values()
+        yield from self.answers
 
 
 _NOTHING = _Order()
@@ -74,23 +78,28 @@ class Joiner:
 
     def expect(self, asked: Asked) -> None:
         """Take in what was asked; the velocities of users are known already. Orders that are through are left out."""
-        columns = (asked.offsets.tolist(), asked.values, asked.owners, asked.repeated.tolist())
+        columns = (asked.offsets.tolist(), asked.values, _bits(asked.owners), asked.repeated.tolist())
         for offset, values, owners, repeated in zip(*columns, strict=True):
             if offset >= self._next:
                 order = self._orders.setdefault(offset, _Order())
                 self._asked += order.own is None
                 order.own, order.wanted = (asked.own, values), asked.wanted
-                order.owners, order.repeated = frozenset(np.flatnonzero(owners).tolist()), repeated
+                order.owners, order.repeated = owners, repeated
         self.asked_to = max(self.asked_to, asked.next_offset)
 
-    def receive(self, answers: AnswerBatch) -> None:
-        """Take answers in; those to orders that are through are too late."""
-        for offset, values in zip(answers.offsets.tolist(), answers.values, strict=True):
+    def receive(self, answers: AnswerBatch) -> bool:
+        """Take answers in; those to orders that are through are too late. Tells whether any says something new."""
+        is_new = False
+        for offset, values, owners in zip(answers.offsets.tolist(), answers.values, _bits(answers.owners), strict=True):
             if offset >= self._next:
                 order = self._orders.setdefault(offset, _Order())
-                order.answers.setdefault(answers.owner, (answers.velocities, values))
+                if owners & ~order.answered:
+                    order.answered |= owners
+                    order.answers.append((answers.velocities, values))
+                    is_new = True
         while len(self._orders) - self._asked > _MOST_EARLY:
             del self._orders[next(offset for offset, order in self._orders.items() if order.own is None)]
+        return is_new
 
     def ready(self, offsets: Ints, now: float, is_live: bool, recent: NDArray[np.bool_] | None = None) -> int:
         """How many of the pipeline's next orders [n] may go at ``now``.
@@ -186,7 +195,14 @@ def _is_told(order: _Order, velocities: Ids) -> bool:
     if not {*velocities} <= {*own, *order.wanted}:
         return False
     others = {*velocities} - {*own}
-    return all(others <= {*ids} for ids, _ in order.answers.values())
+    return all(others <= {*ids} for ids, _ in order.answers)
+
+
+def _bits(owners: NDArray[np.bool_]) -> list[int]:
+    """By order [n] the owners [n, partitions] as the bits of a number."""
+    packed = np.packbits(owners, axis=1)
+    value, width = packed.tobytes(), packed.shape[1]
+    return [int.from_bytes(value[at : at + width]) for at in range(0, len(value), width)]
 
 
 class Joiners:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from app.fanout.joiner import Joiners
 from app.fanout.partition import MAX_VALUE_BYTES
-from app.fanout.parts import FanOutParts, TopicLag
+from app.fanout.parts import FanOutParts, TopicLag, taken_here
 from app.kafka.fetched import Fetched, Partition
 from app.velocity.definitions import Velocity
 from app.velocity.stream import TURNS
@@ -59,11 +59,7 @@ class LocalFanOut:
         if self._parts is None:
             return
         while asks := self._parts.asks(lag, 0.0):
-            by_owner: dict[int, list[tuple[int, bytes]]] = {}
-            for message in asks:
-                by_owner.setdefault(message.partition, []).append((_NOW_MS, message.value))
-            for answer in self._parts.answers(by_owner, _NOW_MS):
-                self._parts.partitions[answer.partition].receive([answer.value])
+            self._parts.hear(self._parts.answers(taken_here(asks, _NOW_MS), _NOW_MS))
 
     def through(self, next_offsets: Mapping[Partition, int]) -> None:
         """What lies before these offsets is decided."""

@@ -1,4 +1,4 @@
-"""What all partitions ask of one owner, merged by event time."""
+"""What all partitions ask of owners, merged by event time."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,9 @@ from app.velocity.records import Ints, Mark
 
 _NUMBERS = ("watermark", "orders", "labels", "latest", "epoch")
 
+_EVER = 2**63 - 1
+_NO_TIMES = np.zeros(0, np.int64)
+
 IDLE_FOR_MS = 500
 """How long a partition that has read its input to the end is taken to be there still, without saying so again."""
 
@@ -26,6 +29,11 @@ class _Ops:
     ask_times: Ints
     marks: Rows
     mark_times: Ints
+
+    @property
+    def last(self) -> int:
+        """The latest of the times; there must be one."""
+        return max(int(times[-1]) for times in (self.ask_times, self.mark_times) if len(times))
 
     def before(self, bound: int) -> tuple["_Ops", "_Ops"]:
         """What lies before ``bound`` (ms), and the rest."""
@@ -62,17 +70,26 @@ class _Source:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Merged:
-    """Asks [n] of several ``sources`` [n] with their ``turns`` [n], and marks, in the order of processing.
+class Taken:
+    """What goes at one owner, by source, where what is of ``passed`` (ms) had gone before."""
 
-    ``count`` is of all turns, ``late`` of those that came after something later had gone.
+    ops: list[_Ops]
+    passed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """Asks [n] of several ``sources`` [n] to several ``owners`` [n] with their ``turns`` [n], and marks, in the order
+    of processing: one owner after the other.
+
+    ``late`` counts those that came after something later had gone.
     """
 
     asks: Rows
+    owners: Ints
     sources: Ints
     turns: Ints
     marks: list[Mark]
-    count: int
     late: int
 
 
@@ -165,16 +182,18 @@ class Merger:
         source.orders, source.labels = max(source.orders, batch.orders), max(source.labels, batch.labels)
         return True
 
-    def take(self, now_ms: int) -> Merged | None:
-        """What every partition has come past, in order of event time; None if there is nothing."""
+    def take(self, now_ms: int) -> Taken | None:
+        """What every partition has come past; None if there is nothing."""
+        if not self.waiting:
+            return None
         behind = [source.watermark for source in self._sources if source.idle_until < now_ms]
-        bound = min(behind, default=np.iinfo(np.int64).max)
-        ops = [part for source in self._sources for part in _taken(source, int(bound))]
+        bound = min(behind, default=_EVER)
+        ops = [part for source in self._sources if source.waiting for part in _taken(source, bound)]
         if not ops:
             return None
-        merged = _merged(ops, self._passed)
-        self._passed = max(self._passed, *(_last(part) for part in ops))
-        return merged
+        taken = Taken(ops, self._passed)
+        self._passed = max(self._passed, *(part.last for part in ops))
+        return taken
 
 
 def _joined_ops(source: int, parts: Sequence[_Ops] | deque[_Ops]) -> _Ops:
@@ -190,28 +209,30 @@ def _joined_ops(source: int, parts: Sequence[_Ops] | deque[_Ops]) -> _Ops:
 
 def alone(batch: AskBatch) -> Merged:
     """A message of one partition by itself, in the order in which it was asked."""
-    return _merged([_timed(batch, 0)], 0)
+    return merged({batch.source: Taken([_timed(batch, batch.asks, batch.marks, 0)], 0)})
 
 
 def _new_ops(source: _Source, batch: AskBatch) -> _Ops:
-    asks = batch.asks[batch.asks["offset"] >= source.orders]
-    next_offset = np.where(batch.marks["follows"] == 1, source.orders, source.labels)
-    marks = batch.marks[batch.marks["offset"] >= next_offset]
-    ops = _timed(replace(batch, asks=asks, marks=marks), source.latest)
+    asks, marks = batch.asks, batch.marks
+    if len(asks) and asks["offset"][0] < source.orders:
+        asks = asks[asks["offset"] >= source.orders]
+    if len(marks):
+        marks = marks[marks["offset"] >= np.where(marks["follows"] == 1, source.orders, source.labels)]
+    ops = _timed(batch, asks, marks, source.latest)
     if len(ops):
-        source.latest = _last(ops)
+        source.latest = ops.last
     return ops
 
 
-def _timed(batch: AskBatch, before: int) -> _Ops:
+def _timed(batch: AskBatch, asks: Rows, marks: Rows, before: int) -> _Ops:
     """What is merged by its time as far as it was believed; that never falls, nor passes the message's watermark."""
-    most = batch.watermark or np.iinfo(np.int64).max
-    asks = _times(np.minimum(batch.asks["ts"], batch.asks["believed"]), before, most)
-    return _Ops(batch.source, batch.asks, asks, batch.marks, _times(batch.marks["ts"], before, most))
+    most = batch.watermark or _EVER
+    times = _times(np.minimum(asks["ts"], asks["believed"]), before, most)
+    return _Ops(batch.source, asks, times, marks, _times(marks["ts"], before, most) if len(marks) else _NO_TIMES)
 
 
 def _times(ts: Ints, before: int, most: int) -> Ints:
-    return np.minimum(np.maximum(np.maximum.accumulate(ts), before), most) if len(ts) else ts.astype(np.int64)
+    return np.minimum(np.maximum(np.maximum.accumulate(ts), before), most)
 
 
 def _step_back(source: _Source, batch: AskBatch) -> None:
@@ -222,39 +243,40 @@ def _step_back(source: _Source, batch: AskBatch) -> None:
     source.waiting = deque(ops.capped(first) for ops in source.waiting)
 
 
-def _last(ops: _Ops) -> int:
-    return max(int(times[-1]) for times in (ops.ask_times, ops.mark_times) if len(times))
-
-
 def _taken(source: _Source, bound: int) -> list[_Ops]:
     """What of ``source`` lies before ``bound``; what does not goes on waiting."""
     found = []
     while source.waiting:
-        now, rest = source.waiting.popleft().before(bound)
-        if len(now):
-            found.append(now)
-        if len(rest):
-            source.waiting.appendleft(rest)
-            break
+        ops = source.waiting.popleft()
+        if ops.last < bound:
+            found.append(ops)
+            continue
+        now, rest = ops.before(bound)
+        source.waiting.appendleft(rest)
+        return [*found, now] if len(now) else found
     return found
 
 
-def _merged(ops: Sequence[_Ops], passed: int) -> Merged:
-    asks = rows_joined([part.asks for part in ops], ASK)
-    marks = rows_joined([part.marks for part in ops], MARK)
-    times = np.concatenate([*(part.ask_times for part in ops), *(part.mark_times for part in ops)])
-    numbers = [part.source for part in ops]
-    sources = np.repeat([*numbers, *numbers], [len(part.asks) for part in ops] + [len(part.marks) for part in ops])
+def merged(taken: Mapping[int, Taken]) -> Merged:
+    """What goes at owners, in order of event time at each."""
+    parts = [(owner, ops) for owner, found in taken.items() for ops in found.ops]
+    asks = rows_joined([ops.asks for _, ops in parts], ASK)
+    marks = rows_joined([ops.marks for _, ops in parts], MARK)
+    counts = [len(ops.asks) for _, ops in parts] + [len(ops.marks) for _, ops in parts]
+    owners, sources, passed = np.repeat(
+        np.array([(owner, ops.source, taken[owner].passed) for owner, ops in parts] * 2, np.int64).T, counts, axis=1
+    )
+    times = np.concatenate([*(ops.ask_times for _, ops in parts), *(ops.mark_times for _, ops in parts)])
     # At one time what turned out goes first; but what waited for an order goes right after it.
     rank = np.concatenate((np.full(len(asks), 1), np.where(marks["follows"] == 1, 2, 0)))
     offsets = np.concatenate((asks["offset"], marks["offset"]))
-    order = np.lexsort((rank == 2, offsets, sources, np.minimum(rank, 1), times))
+    order = np.lexsort((rank == 2, offsets, sources, np.minimum(rank, 1), times, owners))
     turns = np.empty(len(order), np.int64)
     turns[order] = np.arange(len(order))
-    in_turn = np.argsort(turns[: len(asks)])
+    in_turn = order[order < len(asks)]
     found = [
         Mark(turn, int(row["kind"]), int(row["key"]), int(row["order"]), int(row["order_ts"]), int(row["change"]))
         for turn, row in zip(turns[len(asks) :].tolist(), marks, strict=True)
     ]
     late = int((times < passed).sum())
-    return Merged(asks[in_turn], sources[: len(asks)][in_turn], turns[: len(asks)][in_turn], found, len(order), late)
+    return Merged(asks[in_turn], owners[in_turn], sources[in_turn], turns[in_turn], found, late)

@@ -1,4 +1,4 @@
-"""What partitions tell each other: columns of numbers with a head, one record for all that a step has for another.
+"""What partitions tell each other: columns of numbers with a head, one record for all that a step has for a partition.
 
 Both kinds of messages name velocities by their ids, so that workers need not look at the same ones.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.velocity.entities import ENTITIES
 
-LAYOUT = 4
+LAYOUT = 5
 """Version of all messages; raise it with every change of a field or of the entities' order."""
 
 ASK = np.dtype(
@@ -43,7 +43,9 @@ MARK = np.dtype(
 )
 
 _ASK_HEAD = struct.Struct("<BIqqqqqBIIH")
-_ANSWER_HEAD = struct.Struct("<BBIIH")
+_ANSWER_HEAD = struct.Struct("<BBIHH")
+_LENGTH = struct.Struct("<I")
+_LAYOUT_BYTE = struct.Struct("<B")
 _ASKED_HEAD = struct.Struct("<BBIqIHHI")
 _ANSWER, _ASKED = 0, 1  # what the second byte of what comes back says it is
 _ID = np.dtype("<u4")
@@ -110,8 +112,13 @@ class AskBatch:
         """Asks and marks."""
         return len(self.asks) + len(self.marks)
 
+    def part(self, asks: Rows, marks: Rows) -> "AskBatch":
+        """The same with these asks and marks alone."""
+        head = (self.source, self.watermark, self.orders, self.labels, self.idle)
+        return AskBatch(*head, asks, marks, self.wanted, self.epoch, self.confirmed)
+
     def encoded(self) -> bytes:
-        """The record's value."""
+        """As it is written."""
         head = _ASK_HEAD.pack(
             LAYOUT,
             self.source,
@@ -157,19 +164,20 @@ class AskBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnswerBatch:
-    """What ``owner`` tells the partition that asked: by ``offset`` of the order [n] the values [n, velocities] of
-    ``velocities``, NaN where the order names no such entity, or one of another owner."""
+    """What ``owners`` [n, partitions] tell the partition that asked: by ``offset`` of the order [n] the values
+    [n, velocities] of ``velocities``, NaN where the order names no such entity, or one of another owner."""
 
-    owner: int
     offsets: NDArray[np.int64]
     values: NDArray[np.float64]
     velocities: Ids
+    owners: NDArray[np.bool_]
 
     def encoded(self) -> bytes:
-        """The record's value."""
+        """As it is written."""
         rows, columns = self.values.shape
-        head = _ANSWER_HEAD.pack(LAYOUT, _ANSWER, self.owner, rows, columns)
-        return head + np.array(self.velocities, _ID).tobytes() + self.offsets.tobytes() + self.values.tobytes()
+        head = _ANSWER_HEAD.pack(LAYOUT, _ANSWER, rows, columns, self.owners.shape[1])
+        parts = np.array(self.velocities, _ID), self.offsets, self.values, np.packbits(self.owners)
+        return head + b"".join(part.tobytes() for part in parts)
 
     @classmethod
     def decoded(cls, value: bytes) -> "AnswerBatch":
@@ -179,15 +187,15 @@ class AnswerBatch:
             BadMessage: it is of another layout, or not whole.
         """
         _check(value, _ANSWER_HEAD)
-        _, _, owner, rows, columns = _ANSWER_HEAD.unpack_from(value)
+        _, _, rows, columns, partitions = _ANSWER_HEAD.unpack_from(value)
         at = _ANSWER_HEAD.size + columns * _ID.itemsize
-        if len(value) != at + 8 * rows * (1 + columns):
-            raise BadMessage(
-                f"answers of partition {owner} have {len(value)} bytes, which their numbers do not explain"
-            )
+        bits = at + 8 * rows * (1 + columns)
+        if len(value) != bits + -(-rows * partitions // 8):
+            raise BadMessage(f"answers have {len(value)} bytes, which their numbers do not explain")
         offsets = np.frombuffer(value, np.int64, rows, at)
         values = np.frombuffer(value, np.float64, rows * columns, at + 8 * rows).reshape(rows, columns)
-        return cls(owner, offsets, values, _ids(value, _ANSWER_HEAD.size, columns))
+        owners = _flags(value, bits, rows, partitions)
+        return cls(offsets, values, _ids(value, _ANSWER_HEAD.size, columns), owners)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,7 +217,7 @@ class Asked:
     repeated: NDArray[np.bool_]
 
     def encoded(self) -> bytes:
-        """The record's value."""
+        """As it is written."""
         rows, partitions = self.owners.shape
         sizes = rows, len(self.own), len(self.wanted), partitions
         head = _ASKED_HEAD.pack(LAYOUT, _ASKED, self.partition, self.next_offset, *sizes)
@@ -228,19 +236,39 @@ class Asked:
         _, _, partition, next_offset, rows, own, wanted, partitions = _ASKED_HEAD.unpack_from(value)
         at = _ASKED_HEAD.size + (own + wanted) * _ID.itemsize
         bits = at + 8 * rows * (1 + own)
-        flags = rows * (partitions + 1)
-        if len(value) != bits + -(-flags // 8):
+        if len(value) != bits + -(-rows * (partitions + 1) // 8):
             raise BadMessage(f"what partition {partition} asked has {len(value)} bytes, not those of its numbers")
         ids = _ids(value, _ASKED_HEAD.size, own + wanted)
         offsets = np.frombuffer(value, np.int64, rows, at)
         values = np.frombuffer(value, np.float64, rows * own, at + 8 * rows).reshape(rows, own)
-        packed = np.frombuffer(value, np.uint8, -1, bits) if flags else np.zeros(0, np.uint8)
-        unpacked = np.unpackbits(packed, count=flags).astype(np.bool_).reshape(rows, partitions + 1)
-        return cls(partition, offsets, next_offset, ids[:own], values, ids[own:], unpacked[:, :-1], unpacked[:, -1])
+        flags = _flags(value, bits, rows, partitions + 1)
+        return cls(partition, offsets, next_offset, ids[:own], values, ids[own:], flags[:, :-1], flags[:, -1])
+
+
+def packed(messages: Sequence[bytes]) -> bytes:
+    """The value of the record that has ``messages``, in their order."""
+    return bytes((LAYOUT,)) + b"".join(_LENGTH.pack(len(message)) + message for message in messages)
+
+
+def unpacked(value: bytes) -> list[bytes]:
+    """The messages of a record.
+
+    Raises:
+        BadMessage: it is of another layout, or not whole.
+    """
+    _check(value, _LAYOUT_BYTE)
+    found, at = [], _LAYOUT_BYTE.size
+    while at < len(value):
+        start = at + _LENGTH.size
+        at = start + (_LENGTH.unpack_from(value, at)[0] if start <= len(value) else 0)
+        if at > len(value) or start > len(value):
+            raise BadMessage(f"a record has {len(value)} bytes, less than its messages")
+        found.append(value[start:at])
+    return found
 
 
 def come_back(value: bytes) -> AnswerBatch | Asked:
-    """A record of the answers.
+    """A message among the answers.
 
     Raises:
         BadMessage: it is of another layout, or not whole.
@@ -254,6 +282,11 @@ def rows_joined(parts: Sequence[Rows], dtype: np.dtype[np.void]) -> Rows:
     than the rows of a step.)"""
     plain = np.dtype((np.void, dtype.itemsize))
     return np.concatenate([np.zeros(0, plain), *(part.view(plain) for part in parts)]).view(dtype)
+
+
+def _flags(value: bytes, at: int, rows: int, columns: int) -> NDArray[np.bool_]:
+    bits = np.frombuffer(value, np.uint8, -1, at) if rows * columns else np.zeros(0, np.uint8)
+    return np.unpackbits(bits, count=rows * columns).astype(np.bool_).reshape(rows, columns)
 
 
 def _ids(value: bytes, at: int, count: int) -> Ids:

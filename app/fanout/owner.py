@@ -2,18 +2,19 @@
 one for a single partition."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
 from app.fanout.asker import orders_of, owners_of, part_of
-from app.fanout.merger import Merged, Merger
-from app.fanout.messages import ASK, AnswerBatch, AskBatch, Ids, Rows, rows_joined
+from app.fanout.merger import Merged, Merger, Taken, merged
+from app.fanout.messages import AnswerBatch, AskBatch, Ids
+from app.features.scan import group_starts
 from app.velocity.definitions import RETENTION_MS, Velocity
 from app.velocity.entities import ENTITIES, USER
 from app.velocity.entity_table import EntityTable
 from app.velocity.logs import StoredLogs
-from app.velocity.records import Ints, Mark
+from app.velocity.records import Ints
 from app.velocity.windows import Floats
 
 _BITS = np.uint8(1) << np.arange(len(ENTITIES), dtype=np.uint8)
@@ -38,37 +39,60 @@ class Owners:
         self.entities = EntityTable(_of_others(velocities))
         self._use(())
 
-    def add(self, owner: int, batch: AskBatch, sent_at: int, offset: int = 0) -> bool:
-        """Let a message to the partition ``owner`` wait for its turn; see `Merger.add`."""
-        return self.mergers[owner].add(self.part(owner, batch), sent_at, offset)
+    def add(self, owner: int, part: AskBatch, sent_at: int, offset: int = 0) -> bool:
+        """Let what concerns the partition ``owner`` wait for its turn; see `Merger.add`."""
+        return self.mergers[owner].add(part, sent_at, offset)
 
     def part(self, owner: int, batch: AskBatch) -> AskBatch:
-        """What of a message to a partition concerns it as an owner."""
+        """What of a message that was written to a partition concerns it as an owner."""
         return part_of(batch, owner, self._partitions) if batch.source == owner else batch
 
-    def take(self, now_ms: int) -> dict[tuple[int, int], AnswerBatch]:
-        """Take in what every partition has come past; the answers by owner and partition that asked."""
+    def take(self, now_ms: int) -> dict[int, AnswerBatch]:
+        """Take in what every partition has come past; the answers by partition that asked."""
         taken = {number: found for number, merger in self.mergers.items() if (found := merger.take(now_ms))}
         return self.process(taken, {number: self.mergers[number].wanted for number in taken})
 
-    def process(
-        self, taken: Mapping[int, Merged], asking: Mapping[int, Mapping[int, Ids]]
-    ) -> dict[tuple[int, int], AnswerBatch]:
-        """Take in what came of each owner's turn; the answers by owner and partition that asked, of those ``asking``.
+    def process(self, taken: Mapping[int, Taken], asking: Mapping[int, Mapping[int, Ids]]) -> dict[int, AnswerBatch]:
+        """Take in what came of each owner's turn; the answers by partition that asked, to those ``asking`` each owner.
 
         Where nobody asks nothing is computed.
         """
         if not taken:
             return {}
-        wanted = tuple(dict.fromkeys(each for of_owner in asking.values() for ids in of_owner.values() for each in ids))
+        lists = dict.fromkeys(ids for of_owner in asking.values() for ids in of_owner.values())
+        wanted = tuple(dict.fromkeys(each for ids in lists for each in ids))
+        found = merged(taken)
         if wanted:
-            self.late += sum(found.late for found in taken.values())
+            self.late += found.late
             if wanted != self._wanted:
                 self._use(wanted)
-        asks, turns, marks = _joined(list(taken.values()))
-        values = self._values(asks, turns, marks, telling=bool(wanted))
-        answers = _split(taken, values, self._used) if wanted else []
-        return {pair: found for pair, found in answers if pair[1] in asking[pair[0]]}
+        named = (found.asks["kinds"][:, None] & _BITS).astype(np.bool_)
+        values = self.entities.apply(orders_of(found.asks, found.turns), named, found.marks, telling=bool(wanted))
+        return self._answers(found, values, asking) if wanted else {}
+
+    def _answers(
+        self, found: Merged, values: Floats, asking: Mapping[int, Mapping[int, Ids]]
+    ) -> dict[int, AnswerBatch]:
+        """To each partition one answer of all owners here: what they know of an order is put together."""
+        is_asking = np.zeros((self._partitions, self._partitions), np.bool_)
+        for owner, sources in asking.items():
+            is_asking[owner, list(sources)] = True
+        rows = is_asking[found.owners, found.sources].nonzero()[0]
+        order = rows[np.lexsort((found.asks["offset"][rows], found.sources[rows]))]
+        offsets, partitions = found.asks["offset"][order], found.sources[order]
+        is_first = np.ones(len(order), np.bool_)
+        is_first[1:] = (offsets[1:] != offsets[:-1]) | (partitions[1:] != partitions[:-1])
+        starts = is_first.nonzero()[0]
+        if not len(starts):
+            return {}
+        known = np.fmax.reduceat(values[order], starts)  # NaN is another owner's to tell
+        told = np.logical_or.reduceat(found.owners[order, None] == np.arange(self._partitions), starts)
+        offsets, partitions = offsets[starts], partitions[starts]
+        bounds = [*group_starts(partitions).tolist(), len(partitions)]
+        return {
+            int(partitions[start]): AnswerBatch(offsets[start:stop], known[start:stop], self._used, told[start:stop])
+            for start, stop in pairwise(bounds)
+        }
 
     def forget(self, owner: int) -> None:
         """Forget the entities of a partition."""
@@ -101,32 +125,6 @@ class Owners:
         self._wanted, self._used = wanted, tuple(velocity.id for velocity in velocities)
         self.entities.use(velocities)
 
-    def _values(self, asks: Rows, turns: Ints, marks: Sequence[Mark], telling: bool) -> Floats:
-        named = (asks["kinds"][:, None] & _BITS).astype(np.bool_)
-        return self.entities.apply(orders_of(asks, turns), named, marks, telling)
-
 
 def _of_others(velocities: Sequence[Velocity]) -> list[Velocity]:
     return [velocity for velocity in velocities if velocity.entity != ENTITIES[USER]]
-
-
-def _joined(merged: Sequence[Merged]) -> tuple[Rows, Ints, list[Mark]]:
-    """Asks, their turns, and marks of several owners, one after the other."""
-    turns, marks, base = [np.zeros(0, np.int64)], [], 0
-    for found in merged:
-        turns.append(found.turns + base)
-        marks += [replace(mark, turn=mark.turn + base) for mark in found.marks]
-        base += found.count
-    return rows_joined([found.asks for found in merged], ASK), np.concatenate(turns), marks
-
-
-def _split(merged: Mapping[int, Merged], values: Floats, ids: Ids) -> list[tuple[tuple[int, int], AnswerBatch]]:
-    answers, base = [], 0
-    for owner, found in merged.items():
-        own = values[base : base + len(found.asks)]
-        base += len(found.asks)
-        for source in np.unique(found.sources).tolist():
-            rows = np.flatnonzero(found.sources == source)
-            offsets = found.asks["offset"][rows]
-            answers.append(((owner, source), AnswerBatch(owner, offsets, own[rows], ids)))
-    return answers

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,11 +13,10 @@ from app.events.records import Columns, Records, gather
 from app.events.stream_time import StreamTime
 from app.fanout.asker import Piece
 from app.fanout.joiner import Joiner
-from app.fanout.messages import AnswerBatch
 from app.kafka.fetched import Fetched
 from app.velocity.records import Ints, asks_of, labels_of
 from app.velocity.stream import TURNS
-from schemas.events import Label, Order
+from schemas.events import InputEvent, Label, Order
 from schemas.topics import LABELS, ORDERS
 
 SAY_IDLE_EVERY_S = 0.1
@@ -83,7 +84,7 @@ class FanOutPartition:
         """Take in what was fetched of orders or labels."""
         self._aligner.add(self._decoder.decode(fetched))
 
-    def piece(self, lag: Lag, now: float, limit: int) -> Piece | None:
+    def take(self, lag: Lag, now: float, limit: int) -> "Taken | None":
         """At most ``limit`` records to ask about, or that there are no more, which is said again and again."""
         aligned = self._aligner.take(lag, now, limit)
         is_last = self.is_live(lag)
@@ -91,44 +92,74 @@ class FanOutPartition:
         if aligned is None and not (is_last and (said_at is None or now - said_at >= SAY_IDLE_EVERY_S)):
             return None
         self._idle_said_at = now if is_last else None
-        return self._piece(aligned, is_last)
-
-    def receive(self, answers: Sequence[bytes]) -> None:
-        """Take answers in.
-
-        Raises:
-            BadMessage: of another layout, or damaged.
-        """
-        for value in answers:
-            self.joiner.receive(AnswerBatch.decoded(value))
-
-    def _piece(self, aligned: Aligned | None, is_last: bool) -> Piece:
-        records = gather([aligned] if aligned else [], TURNS)
-        orders, labels = records.topics[ORDERS], records.topics[LABELS]
         self._next |= aligned.next_offsets if aligned else {}
-        believed = self._believed(records)
-        named = np.flatnonzero([isinstance(label, Label) and bool(label.order_id) for label in labels.events])
-        return Piece(
-            partition=self.number,
-            orders=asks_of(_orders(orders), orders.users, orders.position, orders.ts, believed[orders.position]),
-            order_offsets=orders.offsets,
-            labels=labels_of(
-                _labels(labels), labels.users, labels.position, np.minimum(labels.ts, believed[labels.position])
-            ),
-            label_offsets=labels.offsets[named],
-            next_orders=self._next[ORDERS],
-            next_labels=self._next[LABELS],
-            watermark=self._time.watermark if self._time.confirmed else 0,
-            idle=is_last,
-        )
+        return Taken(self, aligned or Aligned(self.number, [], 0, {}, False), is_last)
 
-    def _believed(self, records: Records) -> Ints:
+    def believed(self, ts: Ints, users: Callable[[], Sequence[str]]) -> Ints:
         """How far event time had come at each record [n]: one that is dated far ahead does not move it."""
-        ts = np.zeros(len(records), np.int64)
-        for columns in records.topics.values():
-            ts[columns.position] = columns.ts
-        believed = self._time.advance(ts, lambda: records.users(0, len(records)))
+        believed = self._time.advance(ts, users)
         return np.asarray(np.minimum.accumulate(believed[::-1])[::-1])  # the first may be found to be wrong
+
+    @property
+    def watermark(self) -> int:
+        """Up to where all has been taken (ms); 0 where that is not known."""
+        return self._time.watermark if self._time.confirmed else 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """What of a partition is asked about next; with ``is_last`` there is no more of it."""
+
+    part: FanOutPartition
+    aligned: Aligned
+    is_last: bool
+
+
+def pieces_of(taken: Sequence[Taken]) -> list[Piece]:
+    """What is asked about of each partition, with turns that rise from one to the next."""
+    records = gather([each.aligned for each in taken], TURNS)
+    orders, labels = records.topics[ORDERS], records.topics[LABELS]
+    bounds = np.cumsum([0, *(each.aligned.records for each in taken)])
+    believed = _believed(taken, records, bounds.tolist())
+    asks = asks_of(_orders(orders), orders.users, orders.position, orders.ts, believed[orders.position])
+    named = np.array([row for row, label in enumerate(labels.events) if _names_an_order(label)], np.int64)
+    known = labels_of(_labels(labels), labels.users, labels.position, np.minimum(labels.ts, believed[labels.position]))
+    parts = zip(
+        taken,
+        pairwise(asks.turn.searchsorted(bounds).tolist()),
+        pairwise(known.turn.searchsorted(bounds).tolist()),
+        strict=True,
+    )
+    return [
+        Piece(
+            partition=each.part.number,
+            orders=asks.where(of_orders := slice(*order_bound)),
+            order_offsets=orders.offsets[of_orders],
+            labels=known.where(of_labels := slice(*label_bound)),
+            label_offsets=labels.offsets[named[of_labels]],
+            next_orders=each.part.resume.orders,
+            next_labels=each.part.resume.labels,
+            watermark=each.part.watermark,
+            idle=each.is_last,
+        )
+        for each, order_bound, label_bound in parts
+    ]
+
+
+def _believed(taken: Sequence[Taken], records: Records, bounds: Sequence[int]) -> Ints:
+    """See `FanOutPartition.believed`, of all records by their positions."""
+    ts = np.zeros(len(records), np.int64)
+    for columns in records.topics.values():
+        ts[columns.position] = columns.ts
+    parts = [
+        each.part.believed(ts[start:stop], partial(records.users, start, stop))
+        for each, (start, stop) in zip(taken, pairwise(bounds), strict=True)
+    ]
+    return np.concatenate(parts)
+
+
+def _names_an_order(label: InputEvent) -> bool:
+    return isinstance(label, Label) and bool(label.order_id)
 
 
 def _orders(columns: Columns) -> list[Order]:

@@ -1,13 +1,13 @@
 """Everything that a process does for its partitions, without a broker: messages in, messages and orders out."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.fanout.asker import Askers, Question, part_of
+from app.fanout.asker import Askers, Question, parts_of
 from app.fanout.joiner import Joiners
-from app.fanout.messages import AskBatch
+from app.fanout.messages import AnswerBatch, AskBatch, Asked
 from app.fanout.owner import Owners
-from app.fanout.partition import MAX_VALUE_BYTES, SAY_IDLE_EVERY_S, FanOutPartition, Resume
+from app.fanout.partition import MAX_VALUE_BYTES, SAY_IDLE_EVERY_S, FanOutPartition, Resume, pieces_of
 from app.velocity.definitions import HOUR_MS, RETENTION_MS, Velocity
 from schemas.topics import VELOCITY_ANSWERS, VELOCITY_ASKS
 
@@ -23,17 +23,23 @@ TopicLag = Callable[[int, str], int | None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """A record for an internal topic, by ``source``, the partition that asks or answers.
+    """What is written to a partition of an internal topic, about what the partition ``source`` asks.
 
-    One that is not ``lasting`` says no more than how far the source has come: who is told so in this process needs no
-    record of it.
+    An owner in this process takes ``part``, and need not wait for the topic. A message that is not ``lasting`` says no
+    more than how far the source has come: who is told so in this process needs no record of it.
     """
 
     topic: str
     partition: int
-    value: bytes
+    batch: AskBatch | AnswerBatch | Asked
     source: int
     lasting: bool = True
+    part: AskBatch | None = None
+
+    @property
+    def value(self) -> bytes:
+        """As it is written."""
+        return self.batch.encoded()
 
 
 class FanOutParts:
@@ -103,19 +109,19 @@ class FanOutParts:
         """What to tell the owners of what came in; where nobody wants an answer, it is gathered for a while."""
         if not self._is_due(now):
             return []
-        pieces = []
-        for number, part in self.partitions.items():
-            if part.joiner.waiting < self._most_waiting:
-                piece = part.piece(_of(lag, number), now, STEP_RECORDS)
-                pieces += [piece] if piece else []
-        if not pieces:
+        taken = [
+            found
+            for number, part in self.partitions.items()
+            if part.joiner.waiting < self._most_waiting
+            and (found := part.take(_of(lag, number), now, STEP_RECORDS)) is not None
+        ]
+        if not taken:
             return []
-        messages = []
-        for question in self.askers.ask(pieces):
+        questions = self.askers.ask(pieces_of(taken))
+        for question in questions:
             self.partitions[question.whole.source].joiner.expect(question.asked)
             self.asked += len(question.asked.offsets)
-            messages += self._messages(question, now)
-        return messages
+        return self._messages(questions, now)
 
     def _is_due(self, now: float) -> bool:
         """Whether to ask now: for few orders that costs as much as for many."""
@@ -125,28 +131,36 @@ class FanOutParts:
         self._asked_at = now
         return True
 
-    def _messages(self, question: Question, now: float) -> list[Message]:
-        source = question.whole.source
-        whole = replace(question.whole, epoch=self.epochs.get(source, 0), confirmed=self.confirmed.get(source, 0))
-        messages = self.spread(whole, say_all=self._must_say(whole, now))
-        if len(question.asked.offsets) and source in self.epochs:
-            self._records.append(Message(VELOCITY_ANSWERS, source, question.asked.encoded(), source))
-        return [Message(VELOCITY_ASKS, source, whole.encoded(), source, lasting=whole.rows > 0), *messages]
+    def _messages(self, questions: Sequence[Question], now: float) -> list[Message]:
+        wholes = [self._signed(question.whole) for question in questions]
+        for question in questions:
+            source = question.whole.source
+            if len(question.asked.offsets) and source in self.epochs:
+                self._records.append(Message(VELOCITY_ANSWERS, source, question.asked, source))
+        return self.spread(wholes, [self._must_say(whole, now) for whole in wholes])
+
+    def _signed(self, whole: AskBatch) -> AskBatch:
+        source = whole.source
+        return replace(whole, epoch=self.epochs.get(source, 0), confirmed=self.confirmed.get(source, 0))
 
     def records(self) -> list[Message]:
         """What was told of users since the last call, for whoever takes a partition over."""
         found, self._records = self._records, []
         return found
 
-    def spread(self, whole: AskBatch, say_all: bool) -> list[Message]:
-        """What of all that a partition asks goes to the other owners; unless ``say_all`` only to those it concerns."""
-        others = [owner for owner in range(self.count) if owner != whole.source]
-        parts = [(owner, part_of(whole, owner, self.count)) for owner in others]
-        return [
-            Message(VELOCITY_ASKS, owner, part.encoded(), whole.source, lasting=part.rows > 0)
-            for owner, part in parts
-            if say_all or part.rows
-        ]
+    def spread(self, wholes: Sequence[AskBatch], say_all: Sequence[bool]) -> list[Message]:
+        """All that partitions ask for their own topic partitions, and to the other owners what concerns them; unless
+        ``say_all`` of a whole only to those whom it concerns."""
+        messages = []
+        for whole, parts, to_all in zip(wholes, parts_of(wholes, self.count), say_all, strict=True):
+            source = whole.source
+            messages.append(Message(VELOCITY_ASKS, source, whole, source, whole.rows > 0, parts[source]))
+            messages += [
+                Message(VELOCITY_ASKS, owner, part, source, part.rows > 0, part)
+                for owner, part in enumerate(parts)
+                if owner != source and (to_all or part.rows)
+            ]
+        return messages
 
     def _must_say(self, whole: AskBatch, now: float) -> bool:
         """Whether owners that nothing is asked of must hear too: they wait for who is not idle, or said so long ago."""
@@ -158,19 +172,22 @@ class FanOutParts:
         self._told_idle[whole.source] = now
         return True
 
-    def answers(self, asks: Mapping[int, Sequence[tuple[int, bytes]]], now_ms: int) -> list[Message]:
-        """What to answer to the messages that came in by partition, each with the ms at which it was written.
-
-        Raises:
-            BadMessage: of another layout, or damaged.
-        """
-        for number, messages in asks.items():
-            for sent_at, value in messages:
-                self.owners.add(number, AskBatch.decoded(value), sent_at)
+    def answers(self, asks: Mapping[int, Sequence[tuple[int, AskBatch]]], now_ms: int) -> list[Message]:
+        """What to answer to what came in for each owner, each part with the ms at which it was written."""
+        for number, parts in asks.items():
+            for sent_at, part in parts:
+                self.owners.add(number, part, sent_at)
         found = self.owners.take(now_ms)
         self.answered += sum(len(batch.offsets) for batch in found.values())
         self._expire()
-        return [Message(VELOCITY_ANSWERS, source, batch.encoded(), owner) for (owner, source), batch in found.items()]
+        return [Message(VELOCITY_ANSWERS, source, batch, source) for source, batch in found.items()]
+
+    def hear(self, answers: Iterable[Message]) -> None:
+        """Let orders of this process meet what `answers` told of them."""
+        for message in answers:
+            part = self.partitions.get(message.partition)
+            if part is not None and isinstance(message.batch, AnswerBatch):
+                part.joiner.receive(message.batch)
 
     def _expire(self) -> None:
         """Every hour of event time forget what nobody can see any more."""
@@ -179,6 +196,15 @@ class FanOutParts:
             self._expired_at = min(passed)
             self.owners.expire()
             self.askers.expire(self._expired_at - RETENTION_MS)
+
+
+def taken_here(messages: Iterable[Message], now_ms: int) -> dict[int, list[tuple[int, AskBatch]]]:
+    """What `FanOutParts.answers` is given of messages to owners of this process, as of ``now_ms``."""
+    found: dict[int, list[tuple[int, AskBatch]]] = {}
+    for message in messages:
+        if message.part is not None:
+            found.setdefault(message.partition, []).append((now_ms, message.part))
+    return found
 
 
 def _of(lag: TopicLag, number: int) -> Callable[[str], int | None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.fanout.merger import Merged, Merger
+from app.fanout.merger import Merger, Taken
 from app.fanout.messages import AskBatch, Asked
 from app.fanout.partition import Resume
 from app.fanout.parts import FanOutParts, Message
@@ -85,8 +85,8 @@ class Recovering:
         again = []
         for each in self._unconfirmed:
             whole = AskBatch(**{name: getattr(each.whole, name) for name in _SAME}, idle=False, epoch=epoch)
-            again += parts.spread(whole, say_all=True)
-            again.append(Message(VELOCITY_ANSWERS, number, each.asked.encoded(), number))
+            again += [message for message in parts.spread([whole], [True]) if message.partition != number]
+            again.append(Message(VELOCITY_ANSWERS, number, each.asked, number))
         return again
 
     def _begin(self, snapshot: Snapshot) -> None:
@@ -108,12 +108,10 @@ class Recovering:
         if is_late:
             self._unconfirmed.append(_Unconfirmed(offset, batch, asked))
 
-    def _answer(self, taken: Merged, sent_at: int) -> None:
+    def _answer(self, taken: Taken, sent_at: int) -> None:
         asking = self._merger.wanted if self._is_late(sent_at) else {}
         found = self.parts.owners.process({self.number: taken}, {self.number: asking})
-        self.answers += [
-            Message(VELOCITY_ANSWERS, source, batch.encoded(), owner) for (owner, source), batch in found.items()
-        ]
+        self.answers += [Message(VELOCITY_ANSWERS, source, batch, self.number) for source, batch in found.items()]
 
     def _is_late(self, sent_at: int) -> bool:
         return sent_at >= self.log_end_ms - ANSWER_AGAIN_MS

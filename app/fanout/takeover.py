@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from app.fanout import snapshot
 from app.fanout.clients import Clients, Topics, consuming
 from app.fanout.joiner import Joiner
-from app.fanout.messages import AskBatch, Asked, BadMessage, come_back
+from app.fanout.messages import AskBatch, Asked, BadMessage, come_back, packed, unpacked
 from app.fanout.parts import FanOutParts
 from app.fanout.recovery import Recovering
 from app.ops.metrics import Metrics
@@ -80,8 +80,8 @@ class Taking:
     async def _fence(self, number: int) -> int:
         """Take the floor at every owner; tells the epoch."""
         producer, asks = self.clients.producer, self.topics.asks
-        first = await producer.send_and_wait(asks, AskBatch.takeover(number).encoded(), partition=number)
-        value = AskBatch.takeover(number, first.offset).encoded()
+        first = await producer.send_and_wait(asks, packed([AskBatch.takeover(number).encoded()]), partition=number)
+        value = packed([AskBatch.takeover(number, first.offset).encoded()])
         others = [owner for owner in range(self.parts.count) if owner != number]
         await asyncio.gather(*[await producer.send(asks, value, partition=owner) for owner in others])
         return int(first.offset)
@@ -110,7 +110,8 @@ class Taking:
 
     def _decoded(self, record: ConsumerRecord) -> list[tuple[int, int, AskBatch]]:
         try:
-            return [(record.offset, record.timestamp, AskBatch.decoded(record.value))]
+            batches = [AskBatch.decoded(value) for value in unpacked(record.value)]
+            return [(record.offset, record.timestamp, batch) for batch in batches]
         except BadMessage as problem:
             log.warning("asks are left out", partition=record.partition, offset=record.offset, reason=str(problem))
             self.metrics.velocity_unreadable()
@@ -134,15 +135,16 @@ class Taking:
 
     def _heard(self, joiner: Joiner, record: ConsumerRecord) -> None:
         try:
-            found = come_back(record.value)
+            told = [come_back(value) for value in unpacked(record.value)]
         except BadMessage as problem:
             log.warning("answers are left out", partition=record.partition, offset=record.offset, reason=str(problem))
             self.metrics.velocity_unreadable()
             return
-        if isinstance(found, Asked):
-            joiner.expect(replace(found, next_offset=0))  # what comes next may not have been heard yet
-        else:
-            joiner.receive(found)
+        for found in told:
+            if isinstance(found, Asked):
+                joiner.expect(replace(found, next_offset=0))  # what comes next may not have been heard yet
+            else:
+                joiner.receive(found)
 
 
 async def _written_at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> int | None:

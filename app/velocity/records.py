@@ -44,7 +44,7 @@ class Asks:
         """Which are repeated ones [n]."""
         return np.asarray(self.entities[:, USER] == 0)
 
-    def where(self, keep: NDArray[np.bool_] | Ints) -> "Asks":
+    def where(self, keep: NDArray[np.bool_] | Ints | slice) -> "Asks":
         """Those that ``keep`` names."""
         return Asks(
             self.turn[keep],
@@ -70,6 +70,10 @@ class Labels:
 
     def __len__(self) -> int:
         return len(self.turn)
+
+    def where(self, keep: slice) -> "Labels":
+        """Those that ``keep`` names."""
+        return Labels(self.turn[keep], self.ts[keep], self.user[keep], self.order[keep], self.bad[keep])
 
     @classmethod
     def none(cls) -> "Labels":

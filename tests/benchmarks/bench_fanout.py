@@ -27,7 +27,7 @@ from app.fanout.joiner import Joiners
 from app.fanout.merger import Merger
 from app.fanout.messages import AskBatch
 from app.fanout.partition import Resume
-from app.fanout.parts import FanOutParts
+from app.fanout.parts import FanOutParts, taken_here
 from app.fanout.recovery import ANSWER_AGAIN_MS, Recovering, taken_down
 from app.fanout.service import FanOut, FanOutOptions
 from app.features.payments import PAYMENT_INPUTS
@@ -252,11 +252,10 @@ def recovery(batches: int) -> dict[str, object]:
         for fetched in fetches.of(recorded):
             if fetched.topic in TURNS:
                 parts.partitions[fetched.partition].feed(fetched)
-        asks: dict[int, list[tuple[int, bytes]]] = {}
-        for message in parts.asks(lambda number, topic: 0, 0):
-            asks.setdefault(message.partition, []).append((1, message.value))
-        log += [(len(log) + at, 1, AskBatch.decoded(value)) for at, (_, value) in enumerate(asks.get(0, []))]
-        parts.answers(asks, 1)
+        messages = parts.asks(lambda number, topic: 0, 0)
+        mine = [AskBatch.decoded(message.value) for message in messages if message.partition == 0]
+        log += [(len(log) + at, 1, batch) for at, batch in enumerate(mine)]
+        parts.answers(taken_here(messages, 1), 1)
         for part in parts.partitions.values():
             part.joiner.through(part.resume.orders)
     found: dict[str, object] = {}

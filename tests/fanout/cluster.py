@@ -94,9 +94,12 @@ class Worker:
 
     def answer(self) -> None:
         """Read what was asked of the partitions here, and answer."""
-        asks = {number: self.topics.asks.get(number, [])[self._read[number] :] for number in self.parts.partitions}
-        for number, messages in asks.items():
+        asks: dict[int, list[tuple[int, AskBatch]]] = {}
+        for number in self.parts.partitions:
+            messages = self.topics.asks.get(number, [])[self._read[number] :]
             self._read[number] += len(messages)
+            decoded = [(sent_at, AskBatch.decoded(value)) for sent_at, value in messages]
+            asks[number] = [(sent_at, self.parts.owners.part(number, batch)) for sent_at, batch in decoded]
         self.topics.write(self.parts.answers(asks, self.topics.now_ms))
 
     def hear(self, places: Collection[Place]) -> Values:

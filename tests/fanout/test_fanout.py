@@ -85,8 +85,9 @@ class Shop:
         if not self.inboxes[owner][source]:
             return
         owners = self.owners[self.processes[owner]]
-        owners.add(owner, AskBatch.decoded(self.inboxes[owner][source].pop(0)), self.now)
-        for (_, partition), answers in owners.take(self.now).items():
+        batch = AskBatch.decoded(self.inboxes[owner][source].pop(0))
+        owners.add(owner, owners.part(owner, batch), self.now)
+        for partition, answers in owners.take(self.now).items():
             self.joiners.of(partition).receive(AnswerBatch.decoded(answers.encoded()))
 
     @property

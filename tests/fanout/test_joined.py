@@ -12,7 +12,8 @@ import pytest
 from app.fanout.gate import RECENT_MS
 from app.fanout.joiner import Joiners
 from app.fanout.local import LocalFanOut
-from app.fanout.parts import GATHER_S, FanOutParts, Message
+from app.fanout.messages import AnswerBatch, AskBatch
+from app.fanout.parts import GATHER_S, FanOutParts, Message, taken_here
 from app.kafka.fetched import Fetched, Partition
 from app.pipeline import Limits, Pipeline, Work
 from app.replay.fetches import Fetches
@@ -128,9 +129,10 @@ class Worker:
                 self.parts.partitions[fetched.partition].feed(fetched)
         elif action == 2:
             asks, self.inbox = self.inbox, []
-            by_owner: dict[int, list[tuple[int, bytes]]] = {}
+            by_owner: dict[int, list[tuple[int, AskBatch]]] = {}
             for message in asks:
-                by_owner.setdefault(message.partition, []).append((0, message.value))
+                part = self.parts.owners.part(message.partition, AskBatch.decoded(message.value))
+                by_owner.setdefault(message.partition, []).append((0, part))
             send.all(self.parts.answers(by_owner, 1))
             send.all(self.parts.asks(lambda number, topic: _left(self.to_parts, (topic, number)), 0.0))
         elif work := self.pipeline.work(lambda tp: _left(self.to_pipeline, tp), 0.0, 0):
@@ -161,7 +163,7 @@ class Cluster:
         for message in messages:
             worker = next(each for each in self.workers if message.partition in each.mine)
             if message.topic == VELOCITY_ANSWERS:
-                worker.parts.partitions[message.partition].receive([message.value])
+                worker.parts.partitions[message.partition].joiner.receive(AnswerBatch.decoded(message.value))
             else:
                 worker.inbox += [message] * self.rng.choice([1, 1, 2])
 
@@ -259,11 +261,7 @@ def test_an_order_that_waits_holds_back_what_comes_after_it_and_nothing_before()
     assert work is not None
     assert set(outputs_of([work])) == {"before:intent"}
     assert live.work(lambda tp: 0, 1e6, 0) is None
-    asks: dict[int, list[tuple[int, bytes]]] = {}
-    for message in fan_out.asks(lambda number, topic: 0, 0.0):
-        asks.setdefault(message.partition, []).append((1, message.value))
-    for answer in fan_out.answers(asks, 1):
-        fan_out.partitions[answer.partition].receive([answer.value])
+    fan_out.hear(fan_out.answers(taken_here(fan_out.asks(lambda number, topic: 0, 0.0), 1), 1))
     work = live.work(lambda tp: 0, 1e6, 0)
     assert work is not None
     assert {"after:intent", "e0:risk"} <= set(outputs_of([work]))

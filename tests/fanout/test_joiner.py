@@ -24,7 +24,7 @@ def asked(*orders: tuple[int, int]) -> Asked:
 
 
 def answer(owner: int, offset: int, *values: float) -> AnswerBatch:
-    return AnswerBatch(owner, np.array([offset]), np.array([values]), (FIRST, SECOND))
+    return AnswerBatch(np.array([offset]), np.array([values]), (FIRST, SECOND), np.arange(4)[None, :] == owner)
 
 
 def ready(joiner: Joiner, *offsets: int, now: float = 0.0, is_live: bool = True) -> int:
@@ -138,7 +138,7 @@ def test_orders_that_come_again_wait_anew() -> None:
 def test_what_an_owner_does_not_know_is_missing() -> None:
     joiner = Joiner(DEADLINE)
     joiner.expect(asked((1, 1)))
-    joiner.receive(AnswerBatch(0, np.array([1]), np.array([[5.0]]), (FIRST,)))
+    joiner.receive(AnswerBatch(np.array([1]), np.array([[5.0]]), (FIRST,), np.array([[True, False]])))
     assert told(take(joiner, 1)) == [([1, 5, -1], True)]
 
 

@@ -15,7 +15,7 @@ from app.drift.distribution import Distribution, reference_of
 from app.drift.windows import DriftLimits
 from app.fanout.joiner import Joiners
 from app.fanout.local import LocalFanOut
-from app.fanout.parts import FanOutParts
+from app.fanout.parts import FanOutParts, taken_here
 from app.kafka.compacted import Changes
 from app.models.runtime import Floats, RiskScorer, RiskScores
 from app.models.trial import Canary, Shadow, Trial
@@ -205,9 +205,8 @@ class Live:
     def ask(self) -> None:
         """Let the owners be told, and answer."""
         self.now += 1
-        asks = [(1, message.value) for message in self.parts.asks(lambda number, topic: 0, self.now)]
-        for answer in self.parts.answers({0: asks}, 1):
-            self.parts.partitions[0].receive([answer.value])
+        asks = self.parts.asks(lambda number, topic: 0, self.now)
+        self.parts.hear(self.parts.answers(taken_here(asks, 1), 1))
 
     def work(self) -> list[dict[str, Any]]:
         found: list[Record] = []
