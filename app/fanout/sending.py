@@ -40,15 +40,11 @@ class Sending:
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Hand messages over, all to a topic partition in one record; it waits only while the producer has no room."""
-        by_place: dict[tuple[str, int], list[Message]] = {}
-        for message in messages:
-            by_place.setdefault((message.topic, message.partition), []).append(message)
         sent: dict[int, Sent] = {}  # by message
-        for (topic, partition), found in by_place.items():
-            for part in _records(found):
-                value = packed([value for _, value in part])
-                record = await self._producer.send(self._topics.named(topic), value, partition=partition)
-                sent |= {id(message): record for message, _ in part}
+        for found, value in records_of(messages):
+            topic, partition = self._topics.named(found[0].topic), found[0].partition
+            record = await self._producer.send(topic, value, partition=partition)
+            sent |= {id(message): record for message in found}
         for message in messages:
             self._note(message, sent[id(message)])
 
@@ -94,16 +90,20 @@ class Sending:
             await asyncio.gather(*group.sent)
 
 
-def _records(messages: Sequence[Message]) -> Iterator[list[tuple[Message, bytes]]]:
-    """Messages as they are written, so many of them together as make a record that is not too large."""
-    found: list[tuple[Message, bytes]] = []
-    size = 0
+def records_of(messages: Sequence[Message]) -> Iterator[tuple[list[Message], bytes]]:
+    """The records that messages are written as, with their values: one for all to a topic partition, as long as it does
+    not become too large."""
+    by_place: dict[tuple[str, int], list[Message]] = {}
     for message in messages:
-        value = message.value
-        if found and size + len(value) > _RECORD_BYTES:
-            yield found
-            found, size = [], 0
-        found.append((message, value))
-        size += len(value)
-    if found:
-        yield found
+        by_place.setdefault((message.topic, message.partition), []).append(message)
+    for to_one in by_place.values():
+        found: list[Message] = []
+        values: list[bytes] = []
+        for message in to_one:
+            value = message.value
+            if values and sum(map(len, values)) + len(value) > _RECORD_BYTES:
+                yield found, packed(values)
+                found, values = [], []
+            found.append(message)
+            values.append(value)
+        yield found, packed(values)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.fanout.asker import Askers, Piece, part_of
 from app.fanout.joiner import Joiners
 from app.fanout.merger import IDLE_FOR_MS
-from app.fanout.messages import AnswerBatch, AskBatch, Asked, BadMessage
+from app.fanout.messages import AnswerBatch, AskBatch, Asked, BadMessage, packed, unpacked
 from app.fanout.owner import Owners
 from app.velocity.catalogue import CATALOGUE
 from app.velocity.definitions import DAY_MS, HOUR_MS
@@ -202,6 +202,17 @@ def test_a_damaged_message_is_told_from_a_good_one(cut: int) -> None:
         AskBatch.decoded(batch.encoded()[:cut])
     with pytest.raises(BadMessage, match="layout 9"):
         AskBatch.decoded(b"\x09" + batch.encoded()[1:])
+
+
+def test_a_record_has_several_messages_and_a_damaged_one_is_told_from_it() -> None:
+    messages = [b"", b"one", b"another"]
+    assert unpacked(packed(messages)) == messages
+    assert unpacked(packed([])) == []
+    for cut in (0, 3, -1):
+        with pytest.raises(BadMessage):
+            unpacked(packed(messages)[:cut])
+    with pytest.raises(BadMessage, match="layout 9"):
+        unpacked(b"\x09" + packed(messages)[1:])
 
 
 def test_only_what_is_asked_for_is_computed_though_every_order_is_remembered() -> None:
