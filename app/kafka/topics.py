@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 
 from schemas.topics import BY_NAME, CONTROLS, TOPICS
 
@@ -147,10 +147,20 @@ async def _until_known(admin: AIOKafkaAdminClient, names: Collection[str], prese
     """Wait until the broker's metadata, which follows the controller's, has all of `names` or none of them."""
     deadline = time.monotonic() + _KNOWN_TIMEOUT_S
     while pending := await _pending(admin, names, present):
+        if present:
+            await _check_rights(admin, pending)
         if time.monotonic() > deadline:
             state = "made but has no leader for" if present else "deleted but still shows"
             raise TopicError(f"Kafka {state} {', '.join(pending)}; see the broker's log")
         await asyncio.sleep(_POLL_S)
+
+
+async def _check_rights(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """Who may make a topic may still not be shown it; only who asks for it by its name is told."""
+    for found in await admin.describe_topics(list(names)):
+        error = for_code(found["error_code"])
+        if error is TopicAuthorizationFailedError:
+            raise TopicRefused(f"Kafka does not show topic {found['topic']}: {error.__name__}")
 
 
 async def _pending(admin: AIOKafkaAdminClient, names: Collection[str], present: bool) -> list[str]:
