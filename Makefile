@@ -23,11 +23,11 @@ $(STAMP): pyproject.toml requirements.lock
 demo: install
 	$(BIN)/sluice demo
 
-# Those with a real Kafka go two at a time, whatever the machine: each has a broker, and workers that it waits for.
+# Those with a real Kafka go three at a time, whatever the machine: each has a broker, and waits more than it works.
 # Those that measure time or stop processes at points in it have the machine for themselves.
 test: install
 	$(BIN)/python -m pytest -q -n auto -m "not broker" tests
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "broker and not alone" tests/broker
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "broker and not alone" tests/broker
 	$(BIN)/python -m pytest -q -m "broker and alone" tests/broker
 
 check: install format lint types fast
