@@ -24,7 +24,7 @@ demo: install
 	$(BIN)/sluice demo
 
 # Those with a real Kafka go three at a time, whatever the machine: each has a broker, and waits more than it works.
-# Those that measure time or stop processes at points in it have the machine for themselves.
+# Those that measure time have the machine for themselves.
 test: install
 	$(BIN)/python -m pytest -q -n auto -m "not broker" tests
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "broker and not alone" tests/broker
