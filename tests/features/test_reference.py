@@ -2,12 +2,14 @@
 
 from itertools import accumulate
 from math import isclose
+from operator import and_
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
 from app.effects import ScoredClicks, ScoredOrders
+from app.events.stream_time import MAX_JUMP_MS
 from app.features.clicks import CLICK_FEATURES
 from app.features.orders import ORDER_FEATURES
 from app.state.rows import ITEM_WORDS
@@ -38,11 +40,16 @@ stories = st.lists(
 
 
 def events_of(story: list[Story]) -> list[Event]:
-    """The story's events: time goes on by steps; some clicks are dated a little before it."""
-    times = accumulate(step for _, step, _, _ in story)
+    """The story's events: time goes on by steps; some clicks are dated a little before it.
+
+    But none once there was a jump that may not be believed: it would show the one before for a wrong clock, and the
+    reference knows of none.
+    """
+    steps = [step for _, step, _, _ in story]
+    believed = accumulate((step < MAX_JUMP_MS for step in (0, *steps[:-1])), and_)
     return [
-        Event(user, START + time - (back if what[0] else 0), *what)  # type: ignore[arg-type]
-        for time, (user, _, back, what) in zip(times, story, strict=True)
+        Event(user, START + time - (back if what[0] and is_believed else 0), *what)  # type: ignore[arg-type]
+        for time, is_believed, (user, _, back, what) in zip(accumulate(steps), believed, story, strict=True)
     ]
 
 
