@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from app.torture.victim import DELIVERED, DRAIN, PRODUCED, RECOVERY, TAKEOVER, WRITTEN
+from app.torture.victim import BEGUN, DELIVERED, DRAIN, PRODUCED, RECOVERY, TAKEOVER, WRITTEN
 
 Kind = Literal["kill", "zombie", "terminate", "broker"]
 
@@ -41,6 +41,7 @@ class Fault:
 _KINDS: tuple[tuple[Kind, str | None], ...] = (
     ("kill", None),
     ("kill", PRODUCED),
+    ("zombie", BEGUN),
     ("zombie", PRODUCED),
     ("kill", DELIVERED),
     ("kill", RECOVERY),

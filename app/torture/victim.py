@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 from app.cli.main import main
 from app.kafka.coordinator import TransactionCoordinator
+from app.kafka.transactions import TransactionalProducer
 from app.state.held import HeldPartitions
 from app.state.restoring import RestoredPartition
 from app.torture.stopwatch import stopwatch, to_file
@@ -24,10 +25,11 @@ from app.worker.processor import Processor
 
 FOLDER = "SLUICE_TORTURE_WINDOWS"
 
-PRODUCED, DELIVERED, WRITTEN, RECOVERY, DRAIN = "produced", "delivered", "written", "recovery", "drain"
-TAKEOVER = "takeover"
-"""The points: after produce and before commit; after commit and before the local write; after the local write; a
-recovery that begins; a drain that ends; partitions that are assigned, and not fenced or read back yet."""
+BEGUN, PRODUCED, DELIVERED, WRITTEN = "begun", "produced", "delivered", "written"
+RECOVERY, DRAIN, TAKEOVER = "recovery", "drain", "takeover"
+"""The points: before anything of a transaction is written; after produce and before commit; after commit and before the
+local write; after the local write; a recovery that begins; a drain that ends; partitions that are assigned, and not
+fenced or read back yet."""
 
 _STOPPING_S = 0.05  # a thread other than this one may be the one that takes the signal
 
@@ -89,6 +91,7 @@ def _through(passing: Pass, window: str | None) -> None:
 
 
 _METHODS: tuple[tuple[type, str, Callable[..., Any], str | None, str | None], ...] = (
+    (TransactionalProducer, "commit", _around_async, BEGUN, None),
     (TransactionCoordinator, "commit", _around_async, PRODUCED, None),
     (HeldPartitions, "write", _around, DELIVERED, WRITTEN),
     (RestoredPartition, "open", _around, RECOVERY, None),

@@ -11,6 +11,14 @@ def test_a_seed_fixes_the_faults() -> None:
 
 
 def test_a_round_has_every_kind_at_every_window() -> None:
-    found = {fault.name for fault in islice(faults(5, 3), 13)}
+    found = {fault.name for fault in islice(faults(5, 3), 14)}
     assert {"kill", "kill produced", "kill delivered", "kill written", "kill recovery", "kill drain"} <= found
-    assert {"kill takeover", "zombie", "zombie produced", "zombie delivered", "terminate", "broker"} <= found
+    assert {
+        "kill takeover",
+        "zombie",
+        "zombie begun",
+        "zombie produced",
+        "zombie delivered",
+        "terminate",
+        "broker",
+    } <= found
