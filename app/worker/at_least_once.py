@@ -81,14 +81,14 @@ class AtLeastOnce(ExactlyOnce):
         return []
 
     async def _send(self, step: Step, before: "asyncio.Task[list[Awaitable[int]]] | None") -> list[Awaitable[int]]:
-        """Hand a step's outputs over, after those of the step before; that waits while a partition is being sent."""
+        """Hand a step's outputs over, after those of the step before; a partition being sent delays no other."""
         if before is not None:
             await before
         now_ms = self._clocks.now_ms()
-        return [
-            await self._sender.send_records(Send(out.topic, out.partition, now_ms, out.keys, out.values, out.headers))
-            for out in step.work.outgoing
+        sends = [
+            Send(out.topic, out.partition, now_ms, out.keys, out.values, out.headers) for out in step.work.outgoing
         ]
+        return await asyncio.gather(*map(self._sender.send_records, sends))
 
     async def _acknowledge(
         self, step: Step, sent: "asyncio.Task[list[Awaitable[int]]]", before: "asyncio.Task[bool] | None"
