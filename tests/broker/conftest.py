@@ -16,7 +16,9 @@ import pytest
 from app.kafka.devbroker import DevelopmentBroker
 from app.kafka.devbroker.ports import LOOPBACK, free_port
 from app.kafka.devbroker.properties import NODE, container_environment
-from app.kafka.topics import create_topics, delete_topics, topic
+from app.kafka.topics import controls, create_topics, delete_topics, topic
+from schemas.topics import CONTROLS, TOPICS
+from tests.broker.contract_topics import PARTITIONS, ContractTopics
 from tests.broker.recovery_case import Case
 
 IMAGE = "apache/kafka:4.4.0"
@@ -43,6 +45,15 @@ def make_topics(kafka: str) -> Iterator[MakeTopics]:
     yield make
     if made:
         asyncio.run(delete_topics(kafka, made))
+
+
+@pytest.fixture
+def topics(kafka: str, make_topics: MakeTopics) -> Iterator[ContractTopics]:
+    """All topics, empty; the control topics too."""
+    make_topics([topic.name for topic in TOPICS], PARTITIONS)
+    asyncio.run(create_topics(kafka, controls()))
+    yield ContractTopics(kafka)
+    asyncio.run(delete_topics(kafka, [topic.name for topic in CONTROLS]))
 
 
 @pytest.fixture

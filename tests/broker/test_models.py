@@ -14,10 +14,8 @@ from click.testing import CliRunner, Result
 
 from app.cli.models import models
 from app.kafka.compacted import write
-from app.kafka.topics import controls, create_topics, delete_topics
 from app.models.manifest import MODEL_FILE
-from schemas.topics import ALERTS, CONTROLS, DEAD_LETTER, INTENT_EVENTS, MODEL_CONTROL, TOPICS
-from tests.broker.conftest import MakeTopics
+from schemas.topics import ALERTS, DEAD_LETTER, INTENT_EVENTS, MODEL_CONTROL
 from tests.broker.contract_topics import PARTITIONS, ContractTopics
 from tests.broker.transport_app import unique
 from tests.broker.worker_process import WorkerProcess, running, until
@@ -25,15 +23,6 @@ from tests.harness import click
 from tests.models.repositories import add_version, committed
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
-
-
-@pytest.fixture
-def topics(kafka: str, make_topics: MakeTopics) -> Iterator[ContractTopics]:
-    """All topics, empty; the control topics too."""
-    make_topics([topic.name for topic in TOPICS], PARTITIONS)
-    asyncio.run(create_topics(kafka, controls()))
-    yield ContractTopics(kafka)
-    asyncio.run(delete_topics(kafka, [topic.name for topic in CONTROLS]))
 
 
 class Stage:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,9 @@ import pytest
 
 from app.cli.main import DONE, main
 from app.kafka.compacted import write
-from app.kafka.topics import controls, create_topics, delete_topics
 from app.rules.records import KEY
-from schemas.topics import DECISIONS, RISK_EVENTS, RULESETS, TOPICS
-from tests.broker.conftest import MakeTopics
-from tests.broker.contract_topics import PARTITIONS, ContractTopics
+from schemas.topics import DECISIONS, RISK_EVENTS, RULESETS
+from tests.broker.contract_topics import ContractTopics
 from tests.broker.transport_app import unique
 from tests.broker.worker_process import running, until
 from tests.harness import on, order
@@ -28,16 +25,6 @@ policies: [{{id: p, thresholds: {{}}}}]
 rules:
 - {{id: a, when: value == 7, action: {action}, reason: SEVEN, text: Seven., owner: risk}}
 """
-
-
-@pytest.fixture
-def topics(kafka: str, make_topics: MakeTopics) -> Iterator[ContractTopics]:
-    """All topics of the contract and the control topics, empty."""
-    make_topics([topic.name for topic in TOPICS], PARTITIONS)
-    names = [topic.name for topic in controls()]
-    asyncio.run(create_topics(kafka, controls()))
-    yield ContractTopics(kafka)
-    asyncio.run(delete_topics(kafka, names))
 
 
 def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """A model that names velocities takes over while a worker runs, and is told what the topics have had before."""
 
-import asyncio
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,8 @@ from click.testing import CliRunner
 from app.cli.models import models
 from app.cli.models_copy import copied
 from app.kafka.partition import partition_of
-from app.kafka.topics import controls, create_topics, delete_topics
 from app.models.runtime import load_risk
-from schemas.topics import CONTROLS, RISK_EVENTS, TOPICS
-from tests.broker.conftest import MakeTopics
+from schemas.topics import RISK_EVENTS
 from tests.broker.contract_topics import PARTITIONS, ContractTopics
 from tests.broker.transport_app import unique
 from tests.broker.worker_process import running, until
@@ -31,15 +27,6 @@ ORDERS = [order(user, 2 * number * DAY, f"{number}", value=60.0, merchant_id="m"
 LABELS = [label(user, 5 * DAY, f"label-{number}", order_id=f"order-{number}") for number, user in enumerate(USERS[:2])]
 STORY = [*ORDERS[:3], *LABELS, *ORDERS[3:]]
 """Two users' orders turn out to be frauds; a week after each, the merchant that both were at is known for it."""
-
-
-@pytest.fixture
-def topics(kafka: str, make_topics: MakeTopics) -> Iterator[ContractTopics]:
-    """All topics, empty; the control topics too."""
-    make_topics([topic.name for topic in TOPICS], PARTITIONS)
-    asyncio.run(create_topics(kafka, controls()))
-    yield ContractTopics(kafka)
-    asyncio.run(delete_topics(kafka, [topic.name for topic in CONTROLS]))
 
 
 @pytest.fixture
